@@ -1,0 +1,71 @@
+"""Greedy decoding of one batch, in which a row that has ended costs nothing more."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+
+@dataclass
+class GreedyRow:
+    """What one prompt has been answered so far, without the end token."""
+
+    ids: list[int] = field(default_factory=list)
+    has_ended: bool = False
+
+
+@torch.inference_mode()
+def decode_greedily(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    *,
+    max_new_tokens: int,
+    end_ids: frozenset[int],
+    pad_id: int,
+) -> list[GreedyRow]:
+    """Continue every prompt with the likeliest token until an end token or `max_new_tokens`.
+
+    Prompts are padded on the left, so that the last position of each row is its last token;
+    padding is masked and not counted in positions.
+    """
+    if not prompts:
+        return []
+    rows = [GreedyRow() for _ in prompts]
+    width = max(len(prompt) for prompt in prompts)
+    padded = [[pad_id] * (width - len(prompt)) + list(prompt) for prompt in prompts]
+    ids = torch.tensor(padded, device=model.device)
+    lengths = torch.tensor([len(prompt) for prompt in prompts], device=model.device)
+    mask = (torch.arange(width, device=model.device) >= width - lengths[:, None]).long()
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    open_rows = list(rows)
+    cache = None
+    for _ in range(max_new_tokens):
+        output = model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        cache = output.past_key_values
+        tokens = output.logits[:, -1].argmax(-1)
+        still_open = []
+        for index, (row, token) in enumerate(zip(open_rows, tokens.tolist(), strict=True)):
+            if token in end_ids:
+                row.has_ended = True
+            else:
+                row.ids.append(token)
+                still_open.append(index)
+        if not still_open:
+            break
+        if len(still_open) < len(open_rows):
+            kept = torch.tensor(still_open, device=model.device)
+            open_rows = [open_rows[index] for index in still_open]
+            tokens, mask, positions = tokens[kept], mask[kept], positions[kept]
+            cache.batch_select_indices(kept)
+        ids = tokens[:, None]
+        mask = torch.cat([mask, mask.new_ones(len(open_rows), 1)], dim=1)
+        positions = positions[:, -1:] + 1
+    return rows

@@ -1,0 +1,207 @@
+"""A base model in this process, with or without an adapter, answering greedily."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from ragtuned_kedro.language_models.adapter_folder import merge_adapter, read_adapter_card
+from ragtuned_kedro.language_models.boundary import Keep
+from ragtuned_kedro.language_models.chat import Chat, load_chat
+from ragtuned_kedro.language_models.greedy import GreedyRow, decode_greedily
+from ragtuned_kedro.language_models.weights import Quantization, choose_device, load_weights
+from ragtuned_kedro.schemas.errors import UserError
+from ragtuned_kedro.schemas.records import AdapterCard, BaseModelFolder, Completion, Prompt
+
+
+class LocalModel:
+    """Weights, tokenizer and chat template; answers depend on nothing else.
+
+    The weights are loaded when the first prompt comes, so a run whose answers are all known
+    already costs no load.
+    """
+
+    def __init__(
+        self,
+        load_model: Callable[[], Any],
+        chat: Chat,
+        *,
+        model_id: str,
+        batch_size: int,
+        n_threads: int,
+    ) -> None:
+        self._load_model = load_model
+        self._loaded: Any = None
+        self._chat = chat
+        self._model_id = model_id
+        self._batch_size = batch_size
+        self._n_threads = n_threads or torch.get_num_threads()
+
+    @property
+    def model_id(self) -> str:
+        """Name weights, adapter and chat template."""
+        return self._model_id
+
+    @property
+    def _model(self) -> Any:
+        if self._loaded is None:
+            self._loaded = self._load_model()
+        return self._loaded
+
+    @property
+    def _context(self) -> int:
+        return int(self._model.config.get_text_config().max_position_embeddings)
+
+    def complete(
+        self, prompts: Sequence[Prompt], *, max_new_tokens: int, keep: Keep | None = None
+    ) -> list[Completion]:
+        """Answer greedily; prompts of similar length share a batch.
+
+        A prompt that leaves no room for `max_new_tokens` in the model's context fails.
+        """
+        encoded = [self._chat.prompt_ids(prompt.messages) for prompt in prompts]
+        order = sorted(range(len(prompts)), key=lambda index: len(encoded[index]))
+        answers: dict[int, Completion] = {}
+
+        def work(batch: Sequence[int]) -> dict[int, Completion]:
+            return dict(
+                zip(
+                    batch,
+                    self._answer(
+                        [prompts[index] for index in batch],
+                        [encoded[index] for index in batch],
+                        max_new_tokens,
+                    ),
+                    strict=True,
+                )
+            )
+
+        batches = [
+            order[start : start + self._batch_size]
+            for start in range(0, len(order), self._batch_size)
+        ]
+        with (
+            _share_cores(self._n_threads, len(batches), self._model.device.type) as pool,
+            tqdm(
+                total=len(prompts), desc="answering", unit="query", disable=len(prompts) < 2
+            ) as bar,
+        ):
+            waiting = [pool.submit(work, batch) for batch in batches]
+            try:
+                for done in as_completed(waiting):
+                    if keep is not None:
+                        keep(list(done.result().values()))
+                    answers |= done.result()
+                    bar.update(len(done.result()))
+            finally:
+                # After an error or Ctrl-C nobody waits for the rest.
+                pool.shutdown(wait=False, cancel_futures=True)
+        return [answers[index] for index in range(len(prompts))]
+
+    def _answer(
+        self, prompts: Sequence[Prompt], encoded: Sequence[Sequence[int]], max_new_tokens: int
+    ) -> list[Completion]:
+        started = time.monotonic()
+        room = self._context - max_new_tokens
+        rows = iter(
+            decode_greedily(
+                self._model,
+                [ids for ids in encoded if len(ids) <= room],
+                max_new_tokens=max_new_tokens,
+                end_ids=self._chat.end_ids,
+                pad_id=self._chat.pad_id,
+            )
+        )
+        seconds = (time.monotonic() - started) / len(prompts)
+        return [
+            self._completion(prompt, len(ids), next(rows), seconds)
+            if len(ids) <= room
+            else _refusal(prompt, len(ids), room)
+            for prompt, ids in zip(prompts, encoded, strict=True)
+        ]
+
+    def _completion(
+        self, prompt: Prompt, n_prompt_tokens: int, row: GreedyRow, seconds: float
+    ) -> Completion:
+        return Completion(
+            key=prompt.key,
+            text=self._chat.decode(row.ids),
+            finish_reason="stop" if row.has_ended else "length",
+            n_prompt_tokens=n_prompt_tokens,
+            n_completion_tokens=len(row.ids),
+            seconds=seconds,
+        )
+
+
+def load_local_model(
+    base_model: BaseModelFolder,
+    *,
+    adapter: Path | None,
+    batch_size: int,
+    device: str,
+    n_threads: int,
+) -> LocalModel:
+    """Load the base model, as it was trained on where there is an adapter.
+
+    An adapter that was tuned on NF4-rounded weights is merged into weights rounded the same way;
+    without an adapter the weights are the base model's own.
+
+    Raises:
+        UserError: If the adapter is missing or belongs to another base model.
+    """
+    device = choose_device(device)
+    chat = load_chat(base_model.path)
+    template = hashlib.sha256(chat.tokenizer.chat_template.encode()).hexdigest()[:8]
+    dtype = "bfloat16" if device == "cuda" else "float32"
+    quantization = Quantization(kind="none", double_quant=False, compute_dtype=dtype)
+    name = f"{base_model.model_id}@{base_model.revision[:12]}"
+    if adapter is not None:
+        card = read_adapter_card(adapter)
+        _require_same_base(card, base_model, adapter)
+        quantization = Quantization.named(card.quantization, card.compute_dtype)
+        name = card.adapter_id
+
+    def load_model() -> Any:
+        model = load_weights(base_model, quantization=quantization, device=device)
+        return model if adapter is None else merge_adapter(model, adapter)
+
+    return LocalModel(
+        load_model, chat, model_id=f"{name}+{template}", batch_size=batch_size, n_threads=n_threads
+    )
+
+
+def _require_same_base(card: AdapterCard, base_model: BaseModelFolder, adapter: Path) -> None:
+    if card.base_model_revision != base_model.revision:
+        raise UserError(
+            f"the adapter in {adapter} was tuned on {card.base_model_id} "
+            f"({card.base_model_revision[:12]}), but base_model.source is {base_model.model_id} "
+            f"({base_model.revision[:12]}); tune again or name the other model"
+        )
+
+
+def _refusal(prompt: Prompt, n_prompt_tokens: int, room: int) -> Completion:
+    text = f"the prompt has {n_prompt_tokens} tokens and the model's context has room for {room}"
+    return Completion(prompt.key, "", "error", n_prompt_tokens, 0, 0.0, error=text)
+
+
+@contextmanager
+def _share_cores(n_threads: int, n_batches: int, device: str) -> Iterator[ThreadPoolExecutor]:
+    """Start a thread for each batch that can be worked on at once; one thread feeds a GPU.
+
+    Decoding multiplies matrices too thin to be split over cores: two batches side by side give
+    more tokens per second than one batch on two cores.
+    """
+    n_torch = torch.get_num_threads()
+    n_workers = max(1, min(n_threads, n_batches)) if device == "cpu" else 1
+    torch.set_num_threads(max(1, n_threads // n_workers))
+    try:
+        with ThreadPoolExecutor(n_workers) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(n_torch)

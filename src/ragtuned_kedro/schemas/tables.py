@@ -1,0 +1,413 @@
+"""Every table of the project, as it lies on disk.
+
+Laws for all of them: one row, one fact; ids are content hashes; links are tables, not lists;
+offsets are characters, half-open; tokens are those of the base model's tokenizer.
+"""
+
+from typing import Annotated
+
+import pandas as pd
+import pandera.pandas as pa
+from pandera.typing import Series
+
+Timestamp = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
+
+
+class Table(pa.DataFrameModel):
+    """What all tables share: exactly these columns, in this order."""
+
+    class Config:
+        """Unknown, missing or reordered columns are errors; types are coerced never."""
+
+        strict = True
+        ordered = True
+
+
+def frame_of(table: type[Table], rows: list[dict]) -> pd.DataFrame:
+    """Build a frame from `rows`, with the columns, order and types of `table`, and validate it.
+
+    Raises:
+        pandera.errors.SchemaError: If a row breaks a rule of the table.
+    """
+    schema = table.to_schema()
+    frame = pd.DataFrame(rows, columns=list(schema.columns))
+    frame = frame.astype({name: column.dtype.type for name, column in schema.columns.items()})
+    return table.validate(frame)
+
+
+class Rejections(Table):
+    """One row per rejected item: inputs = accepted + rejected at every stage."""
+
+    key: str = pa.Field(description="the item: a file, a row's id or a query's text")
+    call_id: str = pa.Field(nullable=True, description="null if refused before a model was asked")
+    reason: str
+    detail: str
+
+
+class Ledger(Table):
+    """What became of every input of a stage: n of one unit kind that met one outcome."""
+
+    stage: str
+    unit_kind: str
+    outcome: str = pa.Field(description="`accepted` or the named cause of the loss")
+    n: int = pa.Field(ge=0)
+
+
+class Documents(Table):
+    """One row per document; chunk and sentence offsets refer to `text`."""
+
+    doc_id: str = pa.Field(unique=True, str_startswith="doc-")
+    source_uri: str = pa.Field(unique=True)
+    title: str
+    text: str = pa.Field(str_length={"min_value": 1})
+    author: str = pa.Field(nullable=True)
+    category: str = pa.Field(nullable=True)
+    published_at: Series[Timestamp] = pa.Field(nullable=True)
+    n_chars: int = pa.Field(ge=1)
+    n_tokens: int = pa.Field(ge=1)
+
+
+class Chunks(Table):
+    """One row per token window; offsets are characters, half-open, into Documents.text."""
+
+    chunk_id: str = pa.Field(unique=True, str_startswith="chunk-")
+    doc_id: str
+    position: int = pa.Field(ge=0)
+    start_char: int = pa.Field(ge=0)
+    end_char: int = pa.Field(ge=1)
+    text: str = pa.Field(str_length={"min_value": 1})
+    n_tokens: int = pa.Field(ge=1)
+
+    class Config:
+        """A position occurs once per document."""
+
+        unique = ["doc_id", "position"]
+
+    @pa.dataframe_check(error="span length equals text length")
+    def span_matches_text(cls, frame: pd.DataFrame) -> pd.Series:
+        """Offsets must describe exactly the text they sit beside."""
+        return (frame["end_char"] - frame["start_char"]) == frame["text"].str.len()
+
+
+class Sentences(Table):
+    """One row per sentence; `chunk_id` is the chunk that holds most of it.
+
+    `statement` is the sentence made to stand alone: full names in place of short ones and of
+    pronouns wherever it is certain whom they mean.
+    """
+
+    sentence_id: str = pa.Field(unique=True, str_startswith="sent-")
+    doc_id: str
+    chunk_id: str
+    position: int = pa.Field(ge=0)
+    start_char: int = pa.Field(ge=0)
+    end_char: int = pa.Field(ge=1)
+    text: str = pa.Field(str_length={"min_value": 1})
+    statement: str = pa.Field(str_length={"min_value": 1})
+
+    class Config:
+        """A position occurs once per document."""
+
+        unique = ["doc_id", "position"]
+
+
+class EntityMentions(Table):
+    """One row per occurrence of an entity in a sentence; offsets are into Documents.text."""
+
+    mention_id: str = pa.Field(unique=True, str_startswith="emen-")
+    chunk_id: str
+    sentence_id: str
+    start_char: int = pa.Field(ge=0)
+    end_char: int = pa.Field(ge=1)
+    surface: str = pa.Field(description="as written")
+    name: str = pa.Field(description="normalised: one spelling per entity")
+    type: str
+    description: str = pa.Field(description="what this mention says of the entity")
+    glean: int = pa.Field(ge=0)
+    call_id: str = pa.Field(nullable=True)
+
+
+class RelationshipMentions(Table):
+    """One row per pair of entities that one sentence relates."""
+
+    mention_id: str = pa.Field(unique=True, str_startswith="rmen-")
+    chunk_id: str
+    sentence_id: str
+    source_name: str
+    target_name: str
+    description: str
+    strength: float = pa.Field(ge=1, le=10)
+    glean: int = pa.Field(ge=0)
+    call_id: str = pa.Field(nullable=True)
+
+
+class Entities(Table):
+    """One row per entity, merged over its mentions."""
+
+    entity_id: str = pa.Field(unique=True, str_startswith="ent-")
+    name: str = pa.Field(unique=True)
+    type: str
+    description: str
+    n_mentions: int = pa.Field(ge=1)
+    n_chunks: int = pa.Field(ge=1)
+    degree: int = pa.Field(ge=0)
+    call_id: str = pa.Field(nullable=True)
+
+
+class Relationships(Table):
+    """One row per pair of entities; undirected, so source_id < target_id."""
+
+    relationship_id: str = pa.Field(unique=True, str_startswith="rel-")
+    source_id: str
+    target_id: str
+    description: str
+    weight: float = pa.Field(gt=0, description="sum of the mentions' strengths")
+    n_mentions: int = pa.Field(ge=1)
+    call_id: str = pa.Field(nullable=True)
+
+    class Config:
+        """A pair occurs once."""
+
+        unique = ["source_id", "target_id"]
+
+    @pa.dataframe_check(error="source_id < target_id")
+    def ends_are_sorted(cls, frame: pd.DataFrame) -> pd.Series:
+        """One order for each pair, and no loops."""
+        return frame["source_id"] < frame["target_id"]
+
+
+class EntityChunks(Table):
+    """Provenance: which chunks mention which entity."""
+
+    entity_id: str
+    chunk_id: str
+    n_mentions: int = pa.Field(ge=1)
+
+    class Config:
+        """A pair occurs once."""
+
+        unique = ["entity_id", "chunk_id"]
+
+
+class RelationshipChunks(Table):
+    """Provenance: which chunks state which relationship."""
+
+    relationship_id: str
+    chunk_id: str
+    n_mentions: int = pa.Field(ge=1)
+
+    class Config:
+        """A pair occurs once."""
+
+        unique = ["relationship_id", "chunk_id"]
+
+
+class Communities(Table):
+    """One row per community; level 0 is the coarsest, a child is one level deeper."""
+
+    community_id: str = pa.Field(unique=True, str_startswith="comm-")
+    level: int = pa.Field(ge=0)
+    parent_id: str = pa.Field(nullable=True)
+    n_entities: int = pa.Field(ge=1)
+    n_relationships: int = pa.Field(ge=0)
+    n_chunks: int = pa.Field(ge=1)
+    is_leaf: bool
+
+    @pa.dataframe_check(error="parent_id is null exactly at level 0")
+    def roots_have_no_parent(cls, frame: pd.DataFrame) -> pd.Series:
+        """Only the coarsest level has no parent."""
+        return frame["parent_id"].isna() == (frame["level"] == 0)
+
+
+class CommunityMembers(Table):
+    """One home per entity and level."""
+
+    community_id: str
+    level: int = pa.Field(ge=0)
+    entity_id: str
+
+    class Config:
+        """An entity has one home per level."""
+
+        unique = ["level", "entity_id"]
+
+
+class CommunityReports(Table):
+    """One report per community."""
+
+    community_id: str = pa.Field(unique=True)
+    title: str
+    summary: str
+    rating: float = pa.Field(ge=0, le=10, description="importance, 0 to 10")
+    rating_reason: str
+    text: str = pa.Field(str_length={"min_value": 1})
+    n_tokens: int = pa.Field(ge=1)
+    context_source: str = pa.Field(isin=["members", "members_trimmed", "child_reports"])
+    call_id: str = pa.Field(nullable=True)
+
+
+class ReportFindings(Table):
+    """The points of a report, in order; the evidence of a finding is one sentence."""
+
+    community_id: str
+    position: int = pa.Field(ge=0)
+    summary: str
+    explanation: str
+    sentence_id: str = pa.Field(nullable=True)
+
+    class Config:
+        """A position occurs once per report."""
+
+        unique = ["community_id", "position"]
+
+
+class TrainingQueries(Table):
+    """One row per training question; its text is unique after normalising."""
+
+    query_id: str = pa.Field(unique=True, str_startswith="query-")
+    kind: str = pa.Field(description="which generator asked: see synthesis")
+    scope: str = pa.Field(isin=["local", "linked", "global", "unanswerable"])
+    anchor_kind: str = pa.Field(isin=["sentence", "entity", "relationship", "community", "none"])
+    anchor_id: str
+    origin: str = pa.Field(isin=["template", "model"])
+    text: str = pa.Field(unique=True)
+    call_id: str = pa.Field(nullable=True)
+
+
+class QaPairs(Table):
+    """One row per accepted question and answer."""
+
+    qa_id: str = pa.Field(unique=True, str_startswith="qa-")
+    query_id: str = pa.Field(unique=True)
+    reasoning: str
+    answer: str = pa.Field(str_length={"min_value": 1})
+    n_answer_tokens: int = pa.Field(ge=1)
+    call_id: str = pa.Field(nullable=True)
+
+
+class QaEvidence(Table):
+    """What an answer rests on; an unanswerable question's answer rests on nothing."""
+
+    qa_id: str
+    chunk_id: str
+    sentence_id: str
+    position: int = pa.Field(ge=0)
+
+    class Config:
+        """A position occurs once per pair."""
+
+        unique = ["qa_id", "position"]
+
+
+class EvaluationQueries(Table):
+    """One row per evaluation question, by hand or the user's own."""
+
+    query_id: str = pa.Field(unique=True, str_startswith="equery-")
+    scope: str = pa.Field(isin=["local", "linked", "global", "unanswerable"])
+    persona: str = pa.Field(nullable=True)
+    task: str = pa.Field(nullable=True)
+    text: str = pa.Field(unique=True)
+    reference: str = pa.Field(nullable=True)
+    n_evidence: int = pa.Field(ge=0, description="documents that state the fact")
+    call_id: str = pa.Field(nullable=True)
+
+
+class Assertions(Table):
+    """What a right answer must contain; `aliases` is a JSON list of other spellings that count."""
+
+    query_id: str
+    position: int = pa.Field(ge=0)
+    text: str
+    aliases: str = pa.Field(nullable=True)
+
+    class Config:
+        """A position occurs once per query."""
+
+        unique = ["query_id", "position"]
+
+
+class QueryEvidence(Table):
+    """Which documents state what a query asks for, as named by whoever wrote the query."""
+
+    query_id: str
+    source_uri: str
+
+
+class TrainingLog(Table):
+    """One row per logged optimizer step or validation pass."""
+
+    step: int = pa.Field(ge=0)
+    epoch: float = pa.Field(ge=0)
+    split: str = pa.Field(isin=["train", "validation"])
+    loss: float
+    learning_rate: float
+    grad_norm: float = pa.Field(nullable=True)
+    target_tokens_seen: int = pa.Field(ge=0)
+    seconds: float = pa.Field(ge=0)
+    peak_memory_bytes: int = pa.Field(ge=0)
+
+
+class Answers(Table):
+    """One row per query, system and sample; an error is a row, never a gap."""
+
+    query_id: str
+    system: str
+    sample: int = pa.Field(ge=0)
+    text: str
+    finish_reason: str = pa.Field(isin=["stop", "length", "error"])
+    n_prompt_tokens: int = pa.Field(ge=0)
+    n_completion_tokens: int = pa.Field(ge=0)
+    seconds: float = pa.Field(ge=0)
+    error: str = pa.Field(nullable=True)
+
+    class Config:
+        """One answer for each."""
+
+        unique = ["query_id", "system", "sample"]
+
+
+class QueryScores(Table):
+    """How one answer fared; `score` is the share of its query's assertions that hold.
+
+    For an unanswerable query the score is 1 when the system says that it does not know.
+    """
+
+    query_id: str
+    system: str
+    sample: int = pa.Field(ge=0)
+    scope: str
+    n_assertions: int = pa.Field(ge=0)
+    n_held: int = pa.Field(ge=0)
+    is_abstention: bool
+    score: float = pa.Field(ge=0, le=1)
+
+    class Config:
+        """One score for each answer."""
+
+        unique = ["query_id", "system", "sample"]
+
+
+class Metrics(Table):
+    """Tidy metrics: one value with its n and interval per row."""
+
+    metric: str
+    system: str
+    baseline: str = pa.Field(nullable=True)
+    query_set: str
+    scope: str = pa.Field(nullable=True)
+    criterion: str = pa.Field(nullable=True)
+    value: float
+    ci_low: float = pa.Field(nullable=True)
+    ci_high: float = pa.Field(nullable=True)
+    n: int = pa.Field(ge=1)
+    n_missing: int = pa.Field(ge=0)
+    method: str = pa.Field(isin=["bootstrap", "wilson", "none"])
+    higher_is_better: bool
+
+
+class StageRows(Table):
+    """How many rows a dataset holds, in the order in which data walks through the stages."""
+
+    stage: str = pa.Field(description="the pipeline that makes the dataset")
+    dataset: str = pa.Field(unique=True)
+    n_rows: int = pa.Field(ge=0)
