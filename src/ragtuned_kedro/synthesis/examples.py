@@ -1,0 +1,60 @@
+"""Pairs become chats to train on, split by anchor."""
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from ragtuned_kedro.schemas.ids import content_id, seeded_order
+from ragtuned_kedro.schemas.records import Message, TrainingExample
+from ragtuned_kedro.schemas.tables import Rejections, frame_of
+
+CountTokens = Callable[[tuple[Message, ...]], tuple[int, int]]
+
+
+def build_examples(
+    queries: pd.DataFrame,
+    pairs: pd.DataFrame,
+    count_tokens: CountTokens,
+    *,
+    system_prompt: str,
+    validation_share: float,
+    max_tokens: int,
+    seed: int,
+) -> tuple[list[TrainingExample], pd.DataFrame]:
+    """Turn each pair into a TrainingExample, or a rejection if it is too long; never truncate.
+
+    The split is by anchor, so that no two questions about one thing fall on both sides: held-out
+    anchors show how well the form is learnt, not how well the corpus is remembered. Memory itself
+    is tested by other people's questions, so `validation_share` may be small or 0.
+    `count_tokens` gives (all, target) tokens of a chat.
+    """
+    anchor_of = dict(zip(queries["query_id"], queries["anchor_id"], strict=True))
+    text_of = dict(zip(queries["query_id"], queries["text"], strict=True))
+    anchors = seeded_order(sorted(set(anchor_of.values())), seed=seed)
+    held_out = set(anchors[: round(validation_share * len(anchors))])
+    examples: list[TrainingExample] = []
+    rejected: list[dict] = []
+    for row in pairs.sort_values("qa_id").itertuples():
+        messages = (
+            *([Message(role="system", content=system_prompt)] if system_prompt else []),
+            Message(role="user", content=text_of[row.query_id]),
+            Message(role="assistant", content=f"{row.reasoning} {row.answer}".strip()),
+        )
+        n_tokens, n_target_tokens = count_tokens(messages)
+        if n_tokens > max_tokens:
+            detail = f"{n_tokens} tokens, at most {max_tokens}"
+            rejected.append(
+                {"key": row.qa_id, "call_id": None, "reason": "too_long", "detail": detail}
+            )
+            continue
+        examples.append(
+            TrainingExample(
+                example_id=content_id("example", row.qa_id, system_prompt),
+                qa_id=row.qa_id,
+                split="validation" if anchor_of[row.query_id] in held_out else "train",
+                messages=messages,
+                n_tokens=n_tokens,
+                n_target_tokens=n_target_tokens,
+            )
+        )
+    return examples, frame_of(Rejections, rejected)

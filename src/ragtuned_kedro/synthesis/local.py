@@ -1,0 +1,96 @@
+"""Questions about single sentences: wh-questions of their clauses, descriptions and keywords."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+
+import pandas as pd
+
+from ragtuned_kedro.synthesis.asking import ask
+from ragtuned_kedro.synthesis.clauses import PersonTest, phrase, read_clauses
+from ragtuned_kedro.synthesis.descriptions import ask_description, read_descriptions
+from ragtuned_kedro.synthesis.drafts import Draft, first_upper
+from ragtuned_kedro.synthesis.reading import ReadSentence
+
+
+def ask_sentences(
+    sentences: Iterable[ReadSentence], is_person: PersonTest, dates: Mapping[str, str]
+) -> Iterator[Draft]:
+    """Ask every sentence everything its clauses, descriptions and keywords give.
+
+    `dates` maps a doc_id to its date in words; documents without a date are absent from it.
+    """
+    for sentence in sentences:
+        for clause in read_clauses(sentence.doc):
+            for asked in ask(clause, is_person):
+                yield _draft(sentence, "local", asked.text, asked.wants, asked.answer)
+        if sentence.position == 0 and (date := dates.get(sentence.doc_id)):
+            yield from _dated(sentence, is_person, date)
+        yield from _keywords(sentence)
+        for description in read_descriptions(sentence.doc, is_person):
+            for question, wants, answer in ask_description(description):
+                yield _draft(sentence, "entity_description", question, wants, answer)
+
+
+def _draft(sentence: ReadSentence, kind: str, question: str, wants: str, short: str) -> Draft:
+    # A short answer spends the training on the fact asked for; the whole statement is learnt from
+    # the questions that want it.
+    is_short = bool(short) and wants not in {"event", "keywords"}
+    return Draft(
+        kind=kind,
+        anchor_kind="sentence",
+        anchor_id=sentence.sentence_id,
+        question=question,
+        wants=wants,
+        answer=f"{first_upper(short)}." if is_short else sentence.statement,
+        evidence=(sentence.sentence_id,),
+        short=short,
+    )
+
+
+def _dated(sentence: ReadSentence, is_person: PersonTest, date: str) -> Iterator[Draft]:
+    """Ask when something happened; where the sentence does not say, the document's date does."""
+    for clause in itertools.islice(read_clauses(sentence.doc), 2):
+        if clause.is_negated or clause.is_copular:
+            continue
+        for asked in ask(clause, is_person):
+            if asked.wants == "when":
+                return
+        kept = " ".join(p.text for p in clause.parts if p.is_core and len(p.text.split()) <= 8)
+        if clause.auxiliaries:
+            first, *others = clause.auxiliaries
+            verb = " ".join([*others, clause.verb_text])
+        else:
+            first, verb = "did", f"{clause.verb.lemma_} {clause.particle}"
+        words = f"{first} {clause.subject} {verb} {kept}".split()
+        yield _draft(sentence, "local", f"When {' '.join(words)}?", "when", date)
+
+
+def _keywords(sentence: ReadSentence) -> Iterator[Draft]:
+    """Ask by two keywords, so that every sentence can be reached however it parses."""
+    words = list(
+        dict.fromkeys(
+            phrase(chunk.root)
+            for chunk in sentence.doc.noun_chunks
+            if chunk.root.pos_ in {"NOUN", "PROPN"}
+        )
+    )
+    words = [w for w in words if len(w.split()) <= 6]
+    words = [w for w in words if not any(w != other and w in other for other in words)]
+    for n, (one, other) in enumerate(itertools.combinations(words, 2)):
+        forms = (
+            "What is said about {} and {}?",
+            "What do you know about {} and {}?",
+            "What about {} and {}?",
+        )
+        yield _draft(sentence, "local", forms[n % 3].format(one, other), "keywords", "")
+    if len(words) == 1:
+        yield _draft(sentence, "local", f"What is said about {words[0]}?", "keywords", "")
+
+
+def dates_in_words(documents: pd.DataFrame) -> dict[str, str]:
+    """Map doc_id to a date such as "9 January 1974", for documents that have one."""
+    return {
+        row.doc_id: f"{row.published_at.day} {row.published_at.strftime('%B %Y')}"
+        for row in documents.itertuples()
+        if not pd.isna(row.published_at)
+    }

@@ -1,0 +1,57 @@
+"""The same question in other words: people use short names and other words for a thing."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pandas as pd
+
+from ragtuned_kedro.schemas.ids import seeded_order
+from ragtuned_kedro.synthesis.drafts import Draft
+from ragtuned_kedro.synthesis.thesaurus import OTHER_WORDS
+
+
+def short_names(entity_mentions: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """Map a full name to the shorter spellings that the corpus itself uses for it."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for row in entity_mentions.itertuples():
+        words = row.surface.split()
+        if (
+            row.surface != row.name
+            and row.surface[0].isupper()
+            and set(words) <= set(row.name.split())
+        ):
+            found[row.name].add(row.surface)
+    return {name: tuple(sorted(spellings)) for name, spellings in found.items()}
+
+
+def vary_names(draft: Draft, short: Mapping[str, tuple[str, ...]], *, seed: int) -> Draft:
+    """Call some of the people of a question by the short names that the corpus uses.
+
+    About half of the names are shortened, chosen by hash. The answer keeps the full name, so the
+    model learns who the short name is.
+    """
+    question = draft.question
+    for name, spellings in sorted(short.items(), key=lambda item: -len(item[0])):
+        if name not in question:
+            continue
+        options = [name] * len(spellings) + list(spellings)
+        chosen = seeded_order([f"{question}|{n}|{o}" for n, o in enumerate(options)], seed=seed)[0]
+        question = question.replace(name, chosen.rsplit("|", 1)[1])
+    return replace(draft, question=question)
+
+
+def vary_words(draft: Draft, *, seed: int) -> Draft:
+    """Put other words for some of the common words of a question; about half, chosen by hash."""
+    words = draft.question.split(" ")
+    for place, word in enumerate(words):
+        core = word.rstrip("?.,")
+        others = OTHER_WORDS.get(core)
+        if place == 0 or not others:
+            continue
+        options = [
+            f"{draft.question}|{place}|{other}" for other in (*others, *[core] * len(others))
+        ]
+        chosen = seeded_order(options, seed=seed)[0].rsplit("|", 1)[1]
+        words[place] = chosen + word[len(core) :]
+    return replace(draft, question=" ".join(words))
