@@ -1,0 +1,21 @@
+"""The candidate: the base model with the adapter that was tuned on the corpus."""
+
+from pathlib import Path
+
+from ragtuned_kedro.answering.systems import System
+from ragtuned_kedro.language_models.transformers_local import load_local_model
+from ragtuned_kedro.schemas.records import BaseModelFolder
+
+
+def open_rag_tuned(
+    base_model: BaseModelFolder, adapter: Path, *, batch_size: int, device: str, n_threads: int
+) -> System:
+    """Let the tuned model answer from memory, without retrieval.
+
+    Raises:
+        UserError: If the adapter is missing or belongs to another base model.
+    """
+    model = load_local_model(
+        base_model, adapter=adapter, batch_size=batch_size, device=device, n_threads=n_threads
+    )
+    return System("rag_tuned", model)

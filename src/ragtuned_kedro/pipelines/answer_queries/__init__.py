@@ -1,0 +1,5 @@
+"""Each system answers the evaluation queries."""
+
+from .pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

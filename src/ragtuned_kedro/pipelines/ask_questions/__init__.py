@@ -1,0 +1,5 @@
+"""Question files become evaluation queries."""
+
+from .pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

@@ -1,0 +1,16 @@
+from pathlib import Path
+
+from ragtuned_kedro.language_models.base_model import resolve_base_model
+from ragtuned_kedro.schemas.parameters import BaseModelParams
+from ragtuned_kedro.schemas.records import BaseModelFolder
+
+
+def fetch_base_model(base_model: BaseModelParams, base_model_cache: Path) -> BaseModelFolder:
+    """Download and convert the base model, once."""
+    return resolve_base_model(
+        base_model.source,
+        revision=base_model.revision,
+        sha256=base_model.sha256,
+        chat_template=base_model.chat_template,
+        cache=base_model_cache,
+    )

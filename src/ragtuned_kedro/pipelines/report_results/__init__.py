@@ -1,0 +1,5 @@
+"""What a run did becomes one page."""
+
+from .pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

@@ -1,0 +1,123 @@
+from collections.abc import Mapping, Sequence, Sized
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from ragtuned_kedro.language_models.adapter_folder import read_adapter_card
+from ragtuned_kedro.pipelines.systems import BASELINE, CANDIDATE
+from ragtuned_kedro.reporting.examples import Lessons, choose_examples
+from ragtuned_kedro.reporting.graph_picture import draw_graph
+from ragtuned_kedro.reporting.loss_plot import draw_loss
+from ragtuned_kedro.reporting.page import Pictures, ReportTables, render_page
+from ragtuned_kedro.reporting.stages import count_rows, rejection_ledger
+from ragtuned_kedro.schemas.parameters import ReportingParams
+
+
+def count_stage_rows(**tables: Sized) -> pd.DataFrame:
+    """Count the rows of every dataset; a keyword cannot hold the dot of a namespace."""
+    return count_rows({name.replace("__", "."): table for name, table in tables.items()})
+
+
+def complete_ledger(
+    synthesis_ledger: pd.DataFrame,
+    evaluation_rejections: pd.DataFrame,
+    evaluation_queries: pd.DataFrame,
+) -> pd.DataFrame:
+    """Add what became of the evaluation questions to the ledger of the synthesis."""
+    asked = rejection_ledger(
+        evaluation_rejections,
+        stage="ask_questions",
+        unit_kind="question",
+        n_accepted=len(evaluation_queries),
+    )
+    return pd.concat([synthesis_ledger, asked], ignore_index=True)
+
+
+def draw_graph_picture(
+    entities: pd.DataFrame,
+    relationships: pd.DataFrame,
+    communities: pd.DataFrame,
+    community_members: pd.DataFrame,
+    community_reports: pd.DataFrame,
+    reporting: ReportingParams,
+) -> go.Figure:
+    """Draw the knowledge graph."""
+    return draw_graph(
+        entities,
+        relationships,
+        communities,
+        community_members,
+        community_reports,
+        max_entities=reporting.graph_max_entities,
+        n_labels=reporting.graph_n_labels,
+        seed=reporting.graph_seed,
+    )
+
+
+def draw_loss_curve(training_log: pd.DataFrame) -> go.Figure:
+    """Draw the loss over training steps."""
+    return draw_loss(training_log)
+
+
+def pick_examples(
+    evaluation_queries: pd.DataFrame,
+    assertions: pd.DataFrame,
+    query_evidence: pd.DataFrame,
+    base_answers: pd.DataFrame,
+    tuned_answers: pd.DataFrame,
+    query_scores: pd.DataFrame,
+    training_queries: pd.DataFrame,
+    qa_pairs: pd.DataFrame,
+    qa_evidence: pd.DataFrame,
+    sentences: pd.DataFrame,
+    documents: pd.DataFrame,
+    reporting: ReportingParams,
+) -> list[dict[str, Any]]:
+    """Choose questions that were answered right and wrong."""
+    return choose_examples(
+        evaluation_queries,
+        assertions,
+        query_evidence,
+        pd.concat([base_answers, tuned_answers], ignore_index=True),
+        query_scores,
+        Lessons(training_queries, qa_pairs, qa_evidence, sentences, documents),
+        candidate=CANDIDATE,
+        baseline=BASELINE,
+        n_right=reporting.n_examples_right,
+        n_wrong=reporting.n_examples_wrong,
+    )
+
+
+def render_report(
+    metrics: pd.DataFrame,
+    stage_rows: pd.DataFrame,
+    ledger: pd.DataFrame,
+    communities: pd.DataFrame,
+    community_reports: pd.DataFrame,
+    report_findings: pd.DataFrame,
+    scorecard_plot: go.Figure,
+    graph_picture: go.Figure,
+    loss_curve: go.Figure,
+    examples: Sequence[Mapping[str, Any]],
+    stage_seconds: Mapping[str, Mapping[str, float]],
+    adapter: Path,
+    registration: Mapping[str, Any],
+    reporting: ReportingParams,
+    settings: Mapping[str, Any],
+) -> str:
+    """Render the report."""
+    return render_page(
+        ReportTables(metrics, stage_rows, ledger, communities, community_reports, report_findings),
+        Pictures(scorecard_plot, graph_picture, loss_curve),
+        title=reporting.title,
+        candidate=CANDIDATE,
+        baseline=BASELINE,
+        stage_seconds=stage_seconds,
+        examples=examples,
+        settings=settings,
+        adapter_card=read_adapter_card(adapter).model_dump(mode="json"),
+        registration=registration,
+        max_reports=reporting.max_reports,
+    )

@@ -1,0 +1,93 @@
+from kedro.pipeline import Node, Pipeline
+
+from ragtuned_kedro.pipelines.systems import BASE_ANSWERS, TUNED_ANSWERS
+from ragtuned_kedro.reporting.stages import STAGE_OF
+
+from .nodes import (
+    complete_ledger,
+    count_stage_rows,
+    draw_graph_picture,
+    draw_loss_curve,
+    pick_examples,
+    render_report,
+)
+
+
+def create_pipeline(**_: object) -> Pipeline:
+    """Render the report from everything that the other pipelines made."""
+    return Pipeline(
+        [
+            Node(
+                count_stage_rows,
+                inputs={name.replace(".", "__"): name for name in STAGE_OF},
+                outputs="stage_rows",
+                name="count_stage_rows",
+            ),
+            Node(
+                complete_ledger,
+                inputs=["synthesis_ledger", "evaluation_rejections", "evaluation_queries"],
+                outputs="ledger",
+                name="complete_ledger",
+            ),
+            Node(
+                draw_graph_picture,
+                inputs=[
+                    "entities",
+                    "relationships",
+                    "communities",
+                    "community_members",
+                    "community_reports",
+                    "params:reporting",
+                ],
+                outputs="graph_picture",
+                name="draw_graph_picture",
+            ),
+            Node(
+                draw_loss_curve,
+                inputs="training_log",
+                outputs="loss_curve",
+                name="draw_loss_curve",
+            ),
+            Node(
+                pick_examples,
+                inputs=[
+                    "evaluation_queries",
+                    "assertions",
+                    "query_evidence",
+                    BASE_ANSWERS,
+                    TUNED_ANSWERS,
+                    "query_scores",
+                    "training_queries",
+                    "qa_pairs",
+                    "qa_evidence",
+                    "sentences",
+                    "documents",
+                    "params:reporting",
+                ],
+                outputs="report_examples",
+                name="pick_examples",
+            ),
+            Node(
+                render_report,
+                inputs=[
+                    "metrics",
+                    "stage_rows",
+                    "ledger",
+                    "communities",
+                    "community_reports",
+                    "report_findings",
+                    "scorecard_plot",
+                    "graph_picture",
+                    "loss_curve",
+                    "report_examples",
+                    "stage_seconds",
+                    "adapter",
+                    "registration",
+                    "params:reporting",
+                    "parameters",
+                ],
+                outputs="report",
+                name="render_report",
+            ),
+        ]
+    )

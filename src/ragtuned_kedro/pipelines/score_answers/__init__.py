@@ -1,0 +1,5 @@
+"""Answers become scores, and scores become metrics."""
+
+from .pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

@@ -1,0 +1,86 @@
+import logging
+from typing import Any
+
+import pandas as pd
+
+from ragtuned_kedro.language_models.chat import load_chat
+from ragtuned_kedro.language_models.spacy_pipeline import load_spacy
+from ragtuned_kedro.language_models.token_spans import load_token_spans
+from ragtuned_kedro.schemas.parameters import (
+    ExampleParams,
+    ExtractionParams,
+    SynthesisParams,
+)
+from ragtuned_kedro.schemas.records import BaseModelFolder, Message
+from ragtuned_kedro.synthesis.examples import build_examples
+from ragtuned_kedro.synthesis.synthesize import Corpus, synthesize
+
+logger = logging.getLogger(__name__)
+
+
+def ask_and_answer(
+    documents: pd.DataFrame,
+    sentences: pd.DataFrame,
+    entity_mentions: pd.DataFrame,
+    entities: pd.DataFrame,
+    relationships: pd.DataFrame,
+    community_reports: pd.DataFrame,
+    report_findings: pd.DataFrame,
+    evaluation_queries: pd.DataFrame,
+    base_model_folder: BaseModelFolder,
+    synthesis: SynthesisParams,
+    extraction: ExtractionParams,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Synthesise training questions and answers."""
+    made = synthesize(
+        Corpus(
+            documents,
+            sentences,
+            entity_mentions,
+            entities,
+            relationships,
+            community_reports,
+            report_findings,
+        ),
+        evaluation_queries["text"].tolist(),
+        load_spacy(extraction.spacy_model),
+        load_token_spans(base_model_folder.path),
+        n_pairs=synthesis.n_pairs,
+        mix=synthesis.mix,
+        max_answer_tokens=synthesis.max_answer_tokens,
+        near_duplicate_similarity=synthesis.near_duplicate_similarity,
+        decontamination_similarity=synthesis.decontamination_similarity,
+        seed=synthesis.seed,
+    )
+    if len(made.pairs) < synthesis.n_pairs:
+        logger.warning(
+            "The corpus gives %d pairs, fewer than synthesis.n_pairs (%d).",
+            len(made.pairs),
+            synthesis.n_pairs,
+        )
+    return made.queries, made.pairs, made.evidence, made.rejections, made.ledger
+
+
+def make_examples(
+    training_queries: pd.DataFrame,
+    qa_pairs: pd.DataFrame,
+    base_model_folder: BaseModelFolder,
+    examples: ExampleParams,
+) -> tuple[list[dict[str, Any]], pd.DataFrame]:
+    """Turn pairs into chats to train on."""
+    chat = load_chat(base_model_folder.path)
+
+    def count_tokens(messages: tuple[Message, ...]) -> tuple[int, int]:
+        tokenized = chat.example_ids(messages)
+        return len(tokenized.ids), sum(tokenized.is_target)
+
+    built, rejections = build_examples(
+        training_queries,
+        qa_pairs,
+        count_tokens,
+        system_prompt=examples.system_prompt,
+        validation_share=examples.validation_share,
+        max_tokens=examples.max_tokens,
+        seed=examples.seed,
+    )
+    return [example.model_dump(mode="json") for example in built], rejections

@@ -1,0 +1,55 @@
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ragtuned_kedro.language_models.weights import Quantization
+from ragtuned_kedro.schemas.parameters import (
+    BaseModelParams,
+    LoraParams,
+    OptimizationParams,
+    QuantizationParams,
+)
+from ragtuned_kedro.schemas.records import BaseModelFolder, TrainingExample
+
+History = dict[str, list[dict[str, float]]]
+
+
+def tune(
+    training_examples: list[dict[str, Any]],
+    base_model_folder: BaseModelFolder,
+    tuning_workspace: Path,
+    base_model: BaseModelParams,
+    quantization: QuantizationParams,
+    lora: LoraParams,
+    optimization: OptimizationParams,
+) -> tuple[Path, pd.DataFrame]:
+    """Tune the adapter, or find it finished."""
+    # torch takes seconds to import, and every command of the project imports this file.
+    from ragtuned_kedro.tuning.adapter import LoraShape
+    from ragtuned_kedro.tuning.train import Schedule
+    from ragtuned_kedro.tuning.tune import tune_adapter
+
+    return tune_adapter(
+        [TrainingExample.model_validate(example) for example in training_examples],
+        base_model_folder,
+        workspace=tuning_workspace,
+        quantization=Quantization(**quantization.model_dump()),
+        lora=LoraShape(**lora.model_dump()),
+        schedule=Schedule(**optimization.model_dump(exclude={"device"})),
+        device=optimization.device,
+        n_threads=base_model.n_threads,
+    )
+
+
+def list_training_metrics(training_log: pd.DataFrame) -> History:
+    """Turn the log into MLflow's form: a list of steps and values per metric."""
+    columns = {"train": ["loss", "learning_rate", "grad_norm"], "validation": ["loss"]}
+    return {
+        f"{split}.{column}": [
+            {"step": int(step), "value": float(value)}
+            for step, value in zip(rows["step"], rows[column], strict=True)
+        ]
+        for split, rows in training_log.groupby("split")
+        for column in columns[str(split)]
+    }

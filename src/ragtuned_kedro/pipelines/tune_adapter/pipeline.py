@@ -1,0 +1,33 @@
+from kedro.pipeline import Node, Pipeline
+
+from .nodes import list_training_metrics, tune
+
+
+def create_pipeline(**_: object) -> Pipeline:
+    """Tune the adapter and write its history to MLflow."""
+    return Pipeline(
+        [
+            Node(
+                tune,
+                inputs=[
+                    "training_examples",
+                    "base_model_folder",
+                    "tuning_workspace",
+                    "params:base_model",
+                    "params:quantization",
+                    "params:lora",
+                    "params:optimization",
+                ],
+                outputs=["adapter", "training_log"],
+                name="tune_adapter",
+            ),
+            # A node of its own: whether a metric exists is asked of the new MLflow run, so as an
+            # output of the training it would let --only-missing-outputs train again.
+            Node(
+                list_training_metrics,
+                inputs="training_log",
+                outputs="training_metrics",
+                name="log_training_metrics",
+            ),
+        ]
+    )
