@@ -1,0 +1,151 @@
+from pathlib import Path
+
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+from kedro.framework.project import configure_project, pipelines
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
+from kedro.runner import SequentialRunner
+from kedro_datasets.pickle import PickleDataset
+
+from ragtuned_kedro.hooks import ClosingTable, StageSeconds
+from ragtuned_kedro.pipelines.ask_questions import create_pipeline as ask_questions
+from ragtuned_kedro.pipelines.report_results import create_pipeline as report_results
+from ragtuned_kedro.pipelines.score_answers import create_pipeline as score_answers
+from ragtuned_kedro.reporting.stages import STAGE_OF
+from ragtuned_kedro.schemas import tables as t
+from ragtuned_kedro.schemas.parameters import ReportingParams, ScoringParams
+from ragtuned_kedro.schemas.records import AdapterCard
+from tests.reporting.run_tables import ABSTENTIONS, JOURNAL, RunTables, run_tables
+
+SCORING = ScoringParams(abstention_phrases=ABSTENTIONS, n_bootstrap=100, confidence=0.9, seed=1)
+REPORTING = ReportingParams(
+    title="Journal",
+    n_examples_right=2,
+    n_examples_wrong=2,
+    max_reports=5,
+    graph_max_entities=30,
+    graph_n_labels=5,
+    graph_seed=1,
+)
+REGISTRATION = {
+    "model_name": "toy",
+    "version": "1",
+    "aliases": ["challenger"],
+    "model_uri": "models:/toy@challenger",
+    "decision": "No local questions were asked.",
+    "run_id": "0af",
+    "tracking_uri": "sqlite:///mlflow.db",
+}
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Path:
+    """An adapter folder that holds its card alone."""
+    card = {
+        name: "x" if field.annotation is str else 1
+        for name, field in AdapterCard.model_fields.items()
+    }
+    card["target_modules"] = ["q_proj"]
+    text = AdapterCard.model_validate(card).model_dump_json()
+    (tmp_path / "adapter_card.json").write_text(text)
+    return tmp_path
+
+
+def _catalog(run: RunTables, adapter: Path, questions: list[tuple[str, bytes]]) -> DataCatalog:
+    given = {
+        "raw_questions": questions,
+        "documents": run.documents,
+        "chunks": t.frame_of(t.Chunks, []),
+        "sentences": run.sentences,
+        "entity_mentions": t.frame_of(t.EntityMentions, []),
+        "relationship_mentions": t.frame_of(t.RelationshipMentions, []),
+        "entities": run.entities,
+        "relationships": run.relationships,
+        "communities": run.communities,
+        "community_members": run.community_members,
+        "community_reports": run.community_reports,
+        "report_findings": run.report_findings,
+        "training_queries": run.training_queries,
+        "qa_pairs": run.qa_pairs,
+        "qa_evidence": run.qa_evidence,
+        "training_examples": [],
+        "synthesis_ledger": run.ledger,
+        "training_log": run.training_log,
+        "adapter": adapter,
+        "registration": REGISTRATION,
+        "stage_seconds": {"tune_adapter": {"tune": 3.0}},
+        "params:scoring": SCORING,
+        "params:reporting": REPORTING,
+        "parameters": {"scoring": SCORING, "n": 1},
+    }
+    asked = run.answers if questions else run.answers.head(0)
+    for system in ("base_model", "rag_tuned"):
+        given[f"{system}.answers"] = asked[asked["system"] == system].reset_index(drop=True)
+    kept = ("report", "metrics", "graph_picture", "scorecard_plot", "mlflow_metrics", "stage_rows")
+    datasets = {name: MemoryDataset(data) for name, data in given.items()}
+    # On disk, because a runner lets go of what lies in memory and was read.
+    saved = {name: PickleDataset(filepath=str(adapter / name)) for name in kept}
+    return DataCatalog({**datasets, **saved})
+
+
+def _run_all(catalog: DataCatalog) -> Pipeline:
+    pipeline = ask_questions() + score_answers() + report_results()
+    SequentialRunner().run(pipeline, catalog)
+    return pipeline
+
+
+def test_the_pipelines_go_from_question_files_to_a_report(
+    adapter: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [(one.name, one.read_bytes()) for one in (JOURNAL / "questions").iterdir()]
+    catalog = _catalog(run_tables(), adapter, files)
+    pipeline = _run_all(catalog)
+    assert catalog.load("report").startswith("<!doctype html>")
+    assert isinstance(catalog.load("graph_picture"), go.Figure)
+    t.Metrics.validate(catalog.load("metrics"))
+    assert "rag_tuned/recall/local" in catalog.load("mlflow_metrics")
+    ClosingTable().after_pipeline_run(pipeline, catalog)
+    assert "Recall, local" in capsys.readouterr().out
+
+
+def test_a_corpus_without_questions_gets_a_report_too(adapter: Path) -> None:
+    catalog = _catalog(run_tables(), adapter, [])
+    _run_all(catalog)
+    assert "No evaluation questions were asked" in catalog.load("report")
+    assert catalog.load("mlflow_metrics") == {}
+
+
+def test_a_run_of_one_stage_keeps_the_seconds_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def identity(table: pd.DataFrame) -> pd.DataFrame:
+        return table
+
+    one = Node(identity, inputs="a", outputs="b", name="one")
+    two = Node(identity, inputs="b", outputs="c", name="two")
+    registered = {"first": Pipeline([one]), "second": Pipeline([two])}
+    registered["__default__"] = registered["first"] + registered["second"]
+    monkeypatch.setattr("ragtuned_kedro.hooks.pipelines", registered)
+    earlier = {"first": {"one": 5.0, "gone": 7.0}, "second": {"two": 6.0}}
+    catalog = DataCatalog({"stage_seconds": MemoryDataset(earlier)})
+    hook = StageSeconds()
+    hook.before_pipeline_run(catalog)
+    hook.before_node_run(two)
+    hook.after_node_run(two, catalog)
+    seconds = catalog.load("stage_seconds")
+    assert seconds["first"] == {"one": 5.0}
+    assert seconds["second"]["two"] < 1
+
+
+def test_the_report_names_the_pipeline_that_really_makes_each_dataset() -> None:
+    configure_project("ragtuned_kedro")
+    makers = {
+        output: name
+        for name, pipeline in pipelines.items()
+        if name != "__default__"
+        for node in pipeline.nodes
+        for output in node.outputs
+    }
+    assert {dataset: makers[dataset] for dataset in STAGE_OF} == STAGE_OF

@@ -1,0 +1,101 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+from kedro_datasets.pandas import ParquetDataset
+
+from ragtuned_kedro.datasets.adapter import AdapterDataset
+from ragtuned_kedro.datasets.base_model import BaseModelFolderDataset
+from ragtuned_kedro.datasets.folder import FolderDataset
+from ragtuned_kedro.language_models.adapter_folder import read_adapter_card
+from ragtuned_kedro.pipelines import answer_queries, fetch_model, tune_adapter
+from ragtuned_kedro.schemas import parameters
+from ragtuned_kedro.schemas.tables import Answers, TrainingLog
+from tests.toy_model import build_toy_model
+
+CONF = Path(__file__).parents[2] / "conf" / "base"
+BLOCKS = {
+    "base_model": parameters.BaseModelParams,
+    "quantization": parameters.QuantizationParams,
+    "lora": parameters.LoraParams,
+    "optimization": parameters.OptimizationParams,
+    "answering": parameters.AnsweringParams,
+    "examples": parameters.ExampleParams,
+}
+EXAMPLES = [
+    {
+        "example_id": f"example-{place}",
+        "qa_id": f"qa-{place}",
+        "split": "train",
+        "messages": [
+            {"role": "user", "content": f"Who is number {place}?"},
+            {"role": "assistant", "content": f"{place} is Odile."},
+        ],
+        "n_tokens": 2,
+        "n_target_tokens": 1,
+    }
+    for place in range(8)
+]
+
+
+def read_settings() -> dict[str, dict]:
+    texts = [file.read_text() for file in sorted(CONF.glob("parameters_*.yml"))]
+    return {key: block for text in texts for key, block in yaml.safe_load(text).items()}
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> DataCatalog:
+    """The catalog after a model was fetched, tuned and asked, with the project's own defaults."""
+    folder = tmp_path_factory.mktemp("project")
+    settings = read_settings()
+    settings["base_model"] |= {"source": str(build_toy_model(folder / "toy")), "sha256": None}
+    queries = pd.DataFrame({"query_id": ["equery-b", "equery-a"], "text": ["Who?", "Where?"]})
+    catalog = DataCatalog(
+        {
+            **{f"params:{name}": MemoryDataset(BLOCKS[name](**settings[name])) for name in BLOCKS},
+            "base_model_cache": FolderDataset(filepath=str(folder / "cache")),
+            "base_model_folder": BaseModelFolderDataset(filepath=str(folder / "model.json")),
+            "tuning_workspace": FolderDataset(filepath=str(folder / "tuning")),
+            "completion_folder": FolderDataset(filepath=str(folder / "completions")),
+            "adapter": AdapterDataset(filepath=str(folder / "adapter")),
+            "training_examples": MemoryDataset(EXAMPLES),
+            "evaluation_queries": MemoryDataset(queries),
+            "training_log": ParquetDataset(filepath=str(folder / "training_log.parquet")),
+            "training_metrics": MemoryDataset(),
+            "base_model.answers": MemoryDataset(),
+            "rag_tuned.answers": MemoryDataset(),
+            "base_model.system": MemoryDataset(copy_mode="assign"),
+            "rag_tuned.system": MemoryDataset(copy_mode="assign"),
+        }
+    )
+    for pipeline in (fetch_model, tune_adapter, answer_queries):
+        SequentialRunner().run(pipeline.create_pipeline(), catalog)
+    return catalog
+
+
+def test_the_adapter_lies_where_the_catalog_says_and_knows_its_base(catalog):
+    card = read_adapter_card(catalog.load("adapter"))
+    assert card.base_model_revision == catalog.load("base_model_folder").revision
+    assert card.n_examples == len(EXAMPLES)
+
+
+def test_the_history_holds_every_step(catalog):
+    log = TrainingLog.validate(catalog.load("training_log"))
+    points = catalog.load("training_metrics")["train.loss"]
+    assert [point["step"] for point in points] == log["step"].tolist()
+    assert [point["value"] for point in points] == log["loss"].tolist()
+
+
+@pytest.mark.parametrize("system", ["base_model", "rag_tuned"])
+def test_every_system_answers_every_query(catalog, system):
+    answers = Answers.validate(catalog.load(f"{system}.answers"))
+    assert answers["query_id"].tolist() == ["equery-a", "equery-b"]
+    assert set(answers["system"]) == {system}
+
+
+def test_what_is_made_for_the_answers_is_named_by_its_system():
+    names = answer_queries.create_pipeline().outputs()
+    assert names == {"base_model.answers", "rag_tuned.answers"}

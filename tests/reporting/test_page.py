@@ -1,0 +1,248 @@
+import re
+from html.parser import HTMLParser
+from io import StringIO
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from ragtuned_kedro.evaluation.scorecard_plot import plot_scorecard
+from ragtuned_kedro.reporting.closing_table import closing_table
+from ragtuned_kedro.reporting.examples import Lessons, choose_examples
+from ragtuned_kedro.reporting.graph_picture import draw_graph
+from ragtuned_kedro.reporting.homes import colours_at, homes_at, levels_of
+from ragtuned_kedro.reporting.loss_plot import draw_loss
+from ragtuned_kedro.reporting.page import Pictures, ReportTables, render_page
+from ragtuned_kedro.reporting.palette import COMMUNITY_COLOURS
+from ragtuned_kedro.reporting.score_rows import duration
+from ragtuned_kedro.reporting.stages import count_rows, ledger_lines, rejection_ledger, stage_lines
+from ragtuned_kedro.schemas import tables as t
+from tests.reporting.run_tables import RunTables, run_tables
+
+HOSTILE = "</script><script>alert('x')</script><img src=http://evil.example/x onerror=alert(1)>"
+SYSTEMS = {"candidate": "rag_tuned", "baseline": "base_model"}
+SECONDS = {"prepare_corpus": {"read": 1.5}, "tune_adapter": {"tune": 700.0}}
+
+
+class _Elements(HTMLParser):
+    """Lists the elements of a page with their attributes; script contents are no elements."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+@pytest.fixture(scope="module")
+def run() -> RunTables:
+    """Tables of a small run, in which a document has a hostile title."""
+    return run_tables(title=HOSTILE)
+
+
+def _examples(run: RunTables) -> list[dict]:
+    lessons = Lessons(
+        run.training_queries, run.qa_pairs, run.qa_evidence, run.sentences, run.documents
+    )
+    return choose_examples(
+        run.questions.queries,
+        run.questions.assertions,
+        run.questions.evidence,
+        run.answers,
+        run.scores,
+        lessons,
+        n_right=4,
+        n_wrong=4,
+        **SYSTEMS,
+    )
+
+
+def _graph(run: RunTables, *, max_entities: int = 60):
+    return draw_graph(
+        run.entities,
+        run.relationships,
+        run.communities,
+        run.community_members,
+        run.community_reports,
+        max_entities=max_entities,
+        n_labels=12,
+        seed=1,
+    )
+
+
+def _page(run: RunTables, *, metrics: pd.DataFrame | None = None, examples=None) -> str:
+    metrics = run.metrics if metrics is None else metrics
+    return render_page(
+        ReportTables(
+            metrics,
+            count_rows({"documents": run.documents, "qa_pairs": run.qa_pairs}),
+            run.ledger,
+            run.communities,
+            run.community_reports,
+            run.report_findings,
+        ),
+        Pictures(plot_scorecard(metrics, **SYSTEMS), _graph(run), draw_loss(run.training_log)),
+        title=f"Vellisk {HOSTILE}",
+        stage_seconds=SECONDS,
+        examples=_examples(run) if examples is None else examples,
+        settings={"lora": {"lora_rank": 16}, "hostile": HOSTILE},
+        adapter_card={"base_model_id": HOSTILE},
+        registration={"version": "1", "aliases": ["challenger"], "decision": HOSTILE},
+        max_reports=5,
+        **SYSTEMS,
+    )
+
+
+@pytest.fixture(scope="module")
+def page(run: RunTables) -> str:
+    """The rendered report of the hostile run."""
+    return _page(run)
+
+
+def test_opening_the_page_loads_nothing(page: str) -> None:
+    addresses = [
+        value
+        for _, attributes in _Elements(page).found
+        for name, value in attributes.items()
+        if name in {"src", "href", "srcset", "data", "action", "poster", "background"}
+    ]
+    assert all(value is not None and value.startswith("#") for value in addresses)
+    style = page.split("<style>")[1].split("</style>")[0]
+    assert "url(" not in style
+    assert "@import" not in style
+    assert "default-src &#39;none&#39;" in page
+
+
+def test_a_documents_title_is_data_and_never_markup(page: str) -> None:
+    elements = _Elements(page).found
+    assert not [tag for tag, _ in elements if tag in {"img", "iframe", "object", "link"}]
+    assert "<script>alert" not in page
+    # Three pictures as data, plotly and the page's own script: nothing else runs or parses.
+    assert len([tag for tag, _ in elements if tag == "script"]) == 5
+    assert "alert(&#39;x&#39;)" in page
+
+
+def test_the_page_shows_recall_before_and_after(run: RunTables, page: str) -> None:
+    metrics = run.metrics[(run.metrics["metric"] == "recall") & run.metrics["criterion"].isna()]
+    for row in metrics.to_dict("records"):
+        assert f"{100 * row['value']:.0f} %" in page
+
+
+def test_the_same_tables_give_the_same_page(run: RunTables, page: str) -> None:
+    assert _page(run) == page
+
+
+def test_a_run_without_questions_still_gives_a_page(run: RunTables) -> None:
+    page = _page(run, metrics=t.frame_of(t.Metrics, []), examples=[])
+    assert "No evaluation questions were asked" in page
+
+
+def test_every_example_shows_training_rows_from_the_documents_it_names(run: RunTables) -> None:
+    examples = _examples(run)
+    assert [one["is_right"] for one in examples] == [True] * 4 + [False] * 4
+    assert {one["scope"] for one in examples} == {"local", "linked", "global", "unanswerable"}
+    for one in examples:
+        found = [row for row in one["training_rows"] for row in row["evidence"]]
+        if one["documents"] and found:
+            assert {row["document"] for row in found} <= set(one["documents"])
+
+
+def test_the_picture_shows_one_level_and_never_more_entities_than_asked(run: RunTables) -> None:
+    picture = _graph(run, max_entities=10)
+    places = picture.layout.meta["level_traces"]
+    assert [picture.data[place].visible for place in places.values()].count(True) == 1
+    assert all(len(picture.data[place].x) == 10 for place in places.values())
+    assert picture.layout.meta["n_hidden"] == len(run.entities) - 10
+    assert picture == _graph(run, max_entities=10)
+
+
+def test_neighbouring_communities_differ_in_colour_and_every_entity_has_a_home(
+    run: RunTables,
+) -> None:
+    for level in levels_of(run.communities):
+        colours = colours_at(run.communities, level=level)
+        assert len(set(colours.values())) == min(len(colours), len(COMMUNITY_COLOURS))
+        homes = homes_at(run.community_members, level=level)
+        assert set(homes) == set(run.entities["entity_id"])
+        assert set(homes.values()) == set(colours)
+
+
+def test_plotly_sees_no_markup_from_documents(run: RunTables) -> None:
+    entities = run.entities.assign(description=HOSTILE, type="<b>x</b>")
+    picture = draw_graph(
+        entities,
+        run.relationships,
+        run.communities,
+        run.community_members,
+        run.community_reports.assign(title=HOSTILE),
+        max_entities=5,
+        n_labels=5,
+        seed=1,
+    )
+    place = next(iter(picture.layout.meta["level_traces"].values()))
+    tags = set(re.findall(r"<(/?\w+)", "".join(picture.data[place].hovertext)))
+    assert tags <= {"b", "/b", "i", "/i", "br"}
+
+
+def test_a_graph_without_entities_or_communities_is_an_empty_picture() -> None:
+    picture = draw_graph(
+        t.frame_of(t.Entities, []),
+        t.frame_of(t.Relationships, []),
+        t.frame_of(t.Communities, []),
+        t.frame_of(t.CommunityMembers, []),
+        t.frame_of(t.CommunityReports, []),
+        max_entities=5,
+        n_labels=5,
+        seed=1,
+    )
+    assert all(not trace.x for trace in picture.data)
+
+
+def test_inputs_are_accepted_plus_losses() -> None:
+    rejections = t.frame_of(
+        t.Rejections,
+        [
+            {"key": str(place), "call_id": None, "reason": reason, "detail": ""}
+            for place, reason in enumerate(["duplicate", "not_json", "duplicate"])
+        ],
+    )
+    ledger = rejection_ledger(rejections, stage="ask", unit_kind="question", n_accepted=7)
+    (line,) = ledger_lines(t.frame_of(t.Ledger, ledger.to_dict("records")))
+    assert line.n_inputs == line.n_accepted + sum(n for _, n in line.losses) == 10
+    assert line.losses == (("duplicate", 2), ("not_json", 1))
+
+
+def test_stages_keep_the_order_of_the_walk_and_lose_no_seconds() -> None:
+    rows = count_rows({"qa_pairs": [1, 2], "documents": [1]})
+    lines = stage_lines(rows, {"tune_adapter": {"a": 1.0, "b": 2.0}, "mine": {"c": 4.0}})
+    names = ["prepare_corpus", "synthesize_qa", "tune_adapter", "mine"]
+    assert [line.stage for line in lines] == names
+    assert sum(line.seconds or 0 for line in lines) == 7
+
+
+def test_the_closing_table_names_results_and_places(run: RunTables) -> None:
+    console = Console(width=120, record=True, file=StringIO())
+    console.print(
+        closing_table(
+            run.metrics,
+            count_rows({"documents": run.documents}),
+            SECONDS,
+            whereabouts={"report": "/tmp/[bold]report.html", "MLflow run": None},  # noqa: S108
+            **SYSTEMS,
+        )
+    )
+    text = console.export_text()
+    assert "Recall, local" in text
+    assert "/tmp/[bold]report.html" in text  # noqa: S108
+    assert "MLflow run" not in text
+    assert "11 min 42 s" in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.44, "0.4 s"), (12.4, "12 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")],
+)
+def test_durations_read_naturally(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

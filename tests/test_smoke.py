@@ -1,0 +1,212 @@
+"""The whole way through KedroSession, with a toy base model in the smoke environment."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import mlflow
+import pandas as pd
+import pytest
+from kedro.framework.startup import bootstrap_project
+
+from ragtuned_kedro.pipeline_registry import register_pipelines
+from ragtuned_kedro.session import PlainSpokenSession
+from tests.toy_model import build_toy_model
+
+ROOT = Path(__file__).parents[1]
+# Tables that two runs from scratch must give byte by byte.
+TO_EXAMPLES = ("02_intermediate", "03_primary", "04_feature", "05_model_input")
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_toy_model(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def in_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    folder = tmp_path_factory.mktemp("mlflow")
+    before = Path.cwd(), os.environ.get("MLFLOW_TRACKING_URI")
+    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder / 'mlflow.db'}"
+    os.chdir(ROOT)
+    bootstrap_project(ROOT)
+    yield
+    os.chdir(before[0])
+    if before[1] is None:
+        del os.environ["MLFLOW_TRACKING_URI"]
+    else:
+        os.environ["MLFLOW_TRACKING_URI"] = before[1]
+
+
+def run(data_root: Path, toy: Path, pipeline_names: list[str] | None = None, **params: object):  # type: ignore[no-untyped-def]
+    known = {
+        "data_root": str(data_root),
+        "base_models": str(data_root / "06_models/base_models"),
+        "base_model_source": str(toy),
+    }
+    with PlainSpokenSession.create(ROOT, env="smoke", runtime_params=known | params) as session:
+        return session.run(pipeline_names=pipeline_names)
+
+
+def hashes(data_root: Path, *folders: str) -> dict[str, str]:
+    return {
+        str(file.relative_to(data_root)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for folder in folders
+        for file in sorted((data_root / folder).rglob("*"))
+        if file.is_file()
+    }
+
+
+@pytest.fixture(autouse=True)
+def no_run_left_open() -> Iterator[None]:
+    yield
+    while mlflow.active_run():
+        mlflow.end_run()
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory, toy: Path) -> Path:
+    data_root = tmp_path_factory.mktemp("first")
+    run(data_root, toy)
+    return data_root
+
+
+def test_the_whole_way_ends_with_a_report_and_a_registered_model(first_run: Path) -> None:
+    assert (first_run / "08_reporting/report.html").stat().st_size > 10_000
+    assert (first_run / "08_reporting/registration.json").exists()
+    assert (first_run / "06_models/adapter/adapter_model.safetensors").exists()
+
+
+def test_answers_are_rectangular(first_run: Path) -> None:
+    queries = pd.read_parquet(first_run / "04_feature/evaluation_queries.parquet")
+    for system in ("base_model", "rag_tuned"):
+        answers = pd.read_parquet(first_run / f"07_model_output/{system}/answers.parquet")
+        assert sorted(answers["query_id"]) == sorted(queries["query_id"])
+
+
+def test_no_evaluation_phrasing_occurs_in_training(first_run: Path) -> None:
+    asked = pd.read_parquet(first_run / "04_feature/evaluation_queries.parquet")["text"]
+    taught = pd.read_parquet(first_run / "04_feature/training_queries.parquet")["text"]
+    assert not set(asked.str.casefold()) & set(taught.str.casefold())
+
+
+def test_the_same_command_again_changes_no_table(first_run: Path, toy: Path) -> None:
+    folders = (*TO_EXAMPLES, "06_models/adapter", "07_model_output")
+    before = hashes(first_run, *folders)
+    run(first_run, toy)
+    assert hashes(first_run, *folders) == before
+
+
+def test_two_runs_from_scratch_give_the_same_bytes_up_to_the_examples(
+    first_run: Path, toy: Path, tmp_path: Path
+) -> None:
+    names = ["fetch_model", "prepare_corpus", "build_graph", "detect_communities"]
+    names += ["write_reports", "ask_questions", "synthesize_qa"]
+    run(tmp_path, toy, names)
+    first = hashes(first_run, *TO_EXAMPLES)
+    assert hashes(tmp_path, *TO_EXAMPLES) == first
+    assert "05_model_input/training_examples.json" in first
+
+
+def test_every_pipeline_is_registered() -> None:
+    assert set(register_pipelines()) == {
+        "__default__",
+        "fetch_model",
+        "prepare_corpus",
+        "build_graph",
+        "detect_communities",
+        "write_reports",
+        "ask_questions",
+        "synthesize_qa",
+        "tune_adapter",
+        "answer_queries",
+        "score_answers",
+        "register_model",
+        "report_results",
+    }
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"corpus_folder": "no/such/folder"}, "no/such/folder does not exist"),
+        ({"base_model_source": "no/such/model"}, "no/such/model"),
+        ({"chunking": {"size": 10, "overlap": 10}}, "overlap"),
+        ({"chunking": {"sise": 10}}, "sise"),
+        ({"extraction": {"spacy_model": "nothing"}}, "spacy_model"),
+    ],
+)
+def test_what_a_user_can_mend_is_one_clear_message(
+    tmp_path: Path, toy: Path, params: dict, message: str
+) -> None:
+    with pytest.raises(click.ClickException, match=message) as caught:
+        run(tmp_path, toy, ["fetch_model", "prepare_corpus", "build_graph"], **params)
+    assert caught.value.exit_code != 0
+
+
+def test_an_empty_corpus_says_what_to_do(tmp_path: Path, toy: Path) -> None:
+    (tmp_path / "corpus").mkdir()
+    with pytest.raises(click.ClickException, match="no readable document"):
+        run(
+            tmp_path,
+            toy,
+            ["fetch_model", "prepare_corpus"],
+            corpus_folder=str(tmp_path / "corpus"),
+        )
+
+
+@pytest.mark.slow
+def test_the_command_line_shows_the_message_without_a_traceback(tmp_path: Path) -> None:
+    finished = subprocess.run(
+        [
+            *(sys.executable, "-m", "kedro", "run", "--env", "smoke"),
+            *("--pipelines", "prepare_corpus"),
+            *("--params", f"data_root={tmp_path},corpus_folder=no/such/folder"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert finished.returncode == 1
+    assert "no/such/folder does not exist" in finished.stderr
+    assert "Traceback" not in finished.stdout + finished.stderr
+
+
+@pytest.mark.slow
+def test_a_run_killed_while_tuning_goes_on_from_its_checkpoint(first_run: Path, toy: Path) -> None:
+    params = [
+        f"data_root={first_run}",
+        f"base_models={first_run / '06_models/base_models'}",
+        f"base_model_source={toy}",
+        "optimization.epochs=40",
+    ]
+    command = [
+        *(sys.executable, "-m", "kedro", "run", "--env", "smoke", "--pipelines", "tune_adapter"),
+        *("--params", ",".join(params)),
+    ]
+    finished_before = set((first_run / "06_models/tuning").glob("*/adapter"))
+    killed = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 240
+    while not list((first_run / "06_models/tuning").glob("*/checkpoint.safetensors")):
+        assert killed.poll() is None, killed.stderr.read() if killed.stderr else ""
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate(timeout=60)
+    assert set((first_run / "06_models/tuning").glob("*/adapter")) == finished_before
+
+    resumed = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+    output = " ".join((resumed.stdout + resumed.stderr).split())
+    assert resumed.returncode == 0, output
+    assert "goes on from the checkpoint" in output.replace("  ", " ")
+    assert len(set((first_run / "06_models/tuning").glob("*/adapter")) - finished_before) == 1

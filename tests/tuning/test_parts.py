@@ -1,0 +1,72 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn.functional import cross_entropy
+
+from ragtuned_kedro.language_models.chat import TokenizedChat
+from ragtuned_kedro.language_models.weights import Quantization, load_weights
+from ragtuned_kedro.tuning.batches import plan_epoch, split_evenly
+from ragtuned_kedro.tuning.loss import pad_right, summed_loss
+from ragtuned_kedro.tuning.schedule import learning_rate_at
+
+
+@given(
+    st.lists(st.integers(1, 60), min_size=1, max_size=300), st.integers(1, 16), st.integers(0, 9)
+)
+def test_an_epoch_shows_every_example_once(lengths, batch_size, seed):
+    plan = plan_epoch(tuple(lengths), batch_size=batch_size, seed=seed, epoch=0)
+    assert sorted(index for batch in plan for index in batch) == list(range(len(lengths)))
+    assert len(plan) == -(-len(lengths) // batch_size)
+
+
+def test_epochs_differ_and_the_same_epoch_does_not():
+    first, again, second = (
+        plan_epoch(tuple(range(100)), batch_size=8, seed=3, epoch=epoch) for epoch in (0, 0, 1)
+    )
+    assert first == again
+    assert first != second
+
+
+def test_batches_waste_little_on_padding():
+    lengths = tuple(20 + place % 41 for place in range(2000))
+    plan = plan_epoch(lengths, batch_size=16, seed=0, epoch=0)
+    padded = sum(len(batch) * max(lengths[index] for index in batch) for batch in plan)
+    assert padded < 1.05 * sum(lengths)
+
+
+@given(st.integers(1, 40), st.integers(1, 8))
+def test_a_split_batch_is_whole_and_no_part_is_empty(n, n_parts):
+    parts = split_evenly(range(n), n_parts)
+    assert sorted(index for part in parts for index in part) == list(range(n))
+    assert all(parts)
+
+
+def test_the_learning_rate_rises_to_its_peak_and_falls_to_its_final_share():
+    rates = [
+        learning_rate_at(step, n_steps=20, peak=2.0, warmup_share=0.2, final_share=0.1)
+        for step in range(20)
+    ]
+    assert rates[:5] == [0.5, 1.0, 1.5, 2.0, 2.0]
+    assert rates[4:] == sorted(rates[4:], reverse=True)
+    assert rates[-1] == pytest.approx(0.2)
+
+
+def test_only_answers_are_counted_and_padding_changes_nothing(toy_model):
+    model = load_weights(
+        toy_model,
+        quantization=Quantization(kind="none", double_quant=False, compute_dtype="float32"),
+        device="cpu",
+    )
+    short = TokenizedChat(ids=(1, 9, 8, 7), is_target=(False, False, True, True))
+    long = TokenizedChat(ids=(1, 5, 6, 7, 8, 9), is_target=(False,) * 5 + (True,))
+    ids, is_target = pad_right([short, long], pad_id=0, device="cpu")
+    together = summed_loss(model, ids, is_target)
+    logits = [model(input_ids=torch.tensor([chat.ids])).logits[0] for chat in (short, long)]
+    alone = cross_entropy(logits[0][1:3], torch.tensor([8, 7]), reduction="sum") + cross_entropy(
+        logits[1][4:5], torch.tensor([9]), reduction="sum"
+    )
+    torch.testing.assert_close(together, alone)
+    # A model that scales its own logits goes another way to the same numbers.
+    model.config.logit_scale = 1.0
+    torch.testing.assert_close(summed_loss(model, ids, is_target), alone)
