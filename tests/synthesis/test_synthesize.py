@@ -179,6 +179,8 @@ def test_no_two_questions_on_one_anchor_fall_on_both_sides(village: Village) -> 
         count,
         system_prompt="",
         validation_share=0.3,
+        opening_share=0.0,
+        opening_tokens=4,
         max_tokens=25,
         seed=1,
     )

@@ -15,6 +15,10 @@ class TokenizedChat:
     ids: tuple[int, ...]
     is_target: tuple[bool, ...]
 
+    def first(self, n_tokens: int) -> "TokenizedChat":
+        """Cut the chat after `n_tokens`."""
+        return TokenizedChat(self.ids[:n_tokens], self.is_target[:n_tokens])
+
 
 class Chat:
     """The tokenizer of a base model together with its chat template."""

@@ -15,7 +15,12 @@ from ragtuned_kedro.language_models.adapter_folder import merge_adapter, read_ad
 from ragtuned_kedro.language_models.boundary import Keep
 from ragtuned_kedro.language_models.chat import Chat, load_chat
 from ragtuned_kedro.language_models.greedy import GreedyRow, decode_greedily
-from ragtuned_kedro.language_models.weights import Quantization, choose_device, load_weights
+from ragtuned_kedro.language_models.weights import (
+    Quantization,
+    choose_device,
+    choose_dtype,
+    load_weights,
+)
 from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.records import AdapterCard, BaseModelFolder, Completion, Prompt
 
@@ -158,7 +163,7 @@ def load_local_model(
     device = choose_device(device)
     chat = load_chat(base_model.path)
     template = hashlib.sha256(chat.tokenizer.chat_template.encode()).hexdigest()[:8]
-    dtype = "bfloat16" if device == "cuda" else "float32"
+    dtype = choose_dtype("auto", device)
     quantization = Quantization(kind="none", double_quant=False, compute_dtype=dtype)
     name = f"{base_model.model_id}@{base_model.revision[:12]}"
     if adapter is not None:

@@ -23,3 +23,9 @@ def fingerprint(value: object) -> str:
 def seeded_order(ids: Iterable[str], *, seed: int) -> list[str]:
     """Shuffle ids by hash, so that adding one id leaves the order of the others unchanged."""
     return sorted(ids, key=lambda one: hashlib.sha256(f"{seed}{_SEPARATOR}{one}".encode()).digest())
+
+
+def is_chosen(one: str, *, share: float, seed: int) -> bool:
+    """Draw by hash: about `share` (0 to 1) of all strings are chosen, each by itself alone."""
+    digest = hashlib.sha256(f"{seed}{_SEPARATOR}{one}".encode()).digest()
+    return int.from_bytes(digest[:8]) < share * 2**64

@@ -80,10 +80,15 @@ class SynthesisParams(Block):
 
 
 class ExampleParams(Block):
-    """How pairs become chats; `max_tokens` counts the whole chat in base-model tokens."""
+    """How pairs become chats; `max_tokens` counts the whole chat in base-model tokens.
+
+    Of `opening_share` of the answers only the first `opening_tokens` are trained on.
+    """
 
     system_prompt: str
     validation_share: float = Share
+    opening_share: float = Share
+    opening_tokens: int = Field(ge=1)
     max_tokens: int = Field(ge=16)
     seed: int = Field(ge=0)
 
@@ -108,7 +113,7 @@ class QuantizationParams(Block):
 
     kind: Literal["nf4", "none"]
     double_quant: bool
-    compute_dtype: Literal["float32", "bfloat16", "float16"]
+    compute_dtype: Literal["auto", "float32", "bfloat16", "float16"]
 
 
 class LoraParams(Block):

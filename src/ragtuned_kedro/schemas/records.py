@@ -22,7 +22,8 @@ class Message(Record):
 class TrainingExample(Record):
     """One chat to train on; it ends with the assistant's answer, the only part that is a target.
 
-    `n_tokens` and `n_target_tokens` are of the base model's tokenizer and chat template.
+    `n_tokens` and `n_target_tokens` are of the base model's tokenizer and chat template. Where
+    they are fewer than the chat has, only the opening of the answer is trained on.
     """
 
     example_id: str

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from ragtuned_kedro.schemas.ids import content_id, seeded_order
+from ragtuned_kedro.schemas.ids import content_id, is_chosen, seeded_order
 from ragtuned_kedro.schemas.records import Message, TrainingExample
 from ragtuned_kedro.schemas.tables import Rejections, frame_of
 
@@ -18,6 +18,8 @@ def build_examples(
     *,
     system_prompt: str,
     validation_share: float,
+    opening_share: float,
+    opening_tokens: int,
     max_tokens: int,
     seed: int,
 ) -> tuple[list[TrainingExample], pd.DataFrame]:
@@ -27,9 +29,14 @@ def build_examples(
     anchors show how well the form is learnt, not how well the corpus is remembered. Memory itself
     is tested by other people's questions, so `validation_share` may be small or 0.
     `count_tokens` gives (all, target) tokens of a chat.
+
+    Once a passage is known by heart all that is hard about it is its opening, the choice among
+    passages; so `opening_share` of the answers, drawn by hash, are trained on for their first
+    `opening_tokens` only, which buys more questions for the same time. Refusals are taught whole.
     """
     anchor_of = dict(zip(queries["query_id"], queries["anchor_id"], strict=True))
     text_of = dict(zip(queries["query_id"], queries["text"], strict=True))
+    kind_of = dict(zip(queries["query_id"], queries["kind"], strict=True))
     anchors = seeded_order(sorted(set(anchor_of.values())), seed=seed)
     held_out = set(anchors[: round(validation_share * len(anchors))])
     examples: list[TrainingExample] = []
@@ -47,14 +54,19 @@ def build_examples(
                 {"key": row.qa_id, "call_id": None, "reason": "too_long", "detail": detail}
             )
             continue
+        n_spared = 0
+        if kind_of[row.query_id] != "unanswerable" and is_chosen(
+            row.qa_id, share=opening_share, seed=seed
+        ):
+            n_spared = max(0, n_target_tokens - opening_tokens)
         examples.append(
             TrainingExample(
-                example_id=content_id("example", row.qa_id, system_prompt),
+                example_id=content_id("example", row.qa_id, system_prompt, n_spared),
                 qa_id=row.qa_id,
                 split="validation" if anchor_of[row.query_id] in held_out else "train",
                 messages=messages,
-                n_tokens=n_tokens,
-                n_target_tokens=n_target_tokens,
+                n_tokens=n_tokens - n_spared,
+                n_target_tokens=n_target_tokens - n_spared,
             )
         )
     return examples, frame_of(Rejections, rejected)

@@ -8,46 +8,52 @@ import pandas as pd
 from ragtuned_kedro.synthesis.asking import ask
 from ragtuned_kedro.synthesis.clauses import PersonTest, phrase, read_clauses
 from ragtuned_kedro.synthesis.descriptions import ask_description, read_descriptions
-from ragtuned_kedro.synthesis.drafts import Draft, first_upper
+from ragtuned_kedro.synthesis.drafts import Draft
 from ragtuned_kedro.synthesis.reading import ReadSentence
 
 
 def ask_sentences(
-    sentences: Iterable[ReadSentence], is_person: PersonTest, dates: Mapping[str, str]
+    sentences: Iterable[ReadSentence],
+    is_person: PersonTest,
+    dates: Mapping[str, str],
+    passages: Mapping[str, str],
 ) -> Iterator[Draft]:
     """Ask every sentence everything its clauses, descriptions and keywords give.
 
     `dates` maps a doc_id to its date in words; documents without a date are absent from it.
+    `passages` maps a sentence_id to the passage that answers questions about it.
     """
+
+    def draft(sentence: ReadSentence, kind: str, question: str, wants: str, short: str) -> Draft:
+        passage = passages[sentence.sentence_id]
+        # A date that the passage does not state goes before it.
+        is_extra = wants == "when" and short in dates.values() and short not in passage
+        return Draft(
+            kind=kind,
+            anchor_kind="sentence",
+            anchor_id=sentence.sentence_id,
+            question=question,
+            wants=wants,
+            answer=f"{short}. {passage}" if is_extra else passage,
+            evidence=(sentence.sentence_id,),
+            short=short,
+        )
+
     for sentence in sentences:
         for clause in read_clauses(sentence.doc):
             for asked in ask(clause, is_person):
-                yield _draft(sentence, "local", asked.text, asked.wants, asked.answer)
+                yield draft(sentence, "local", asked.text, asked.wants, asked.answer)
         if sentence.position == 0 and (date := dates.get(sentence.doc_id)):
-            yield from _dated(sentence, is_person, date)
-        yield from _keywords(sentence)
+            for question in _dated(sentence, is_person):
+                yield draft(sentence, "local", question, "when", date)
+        for question in _keywords(sentence):
+            yield draft(sentence, "local", question, "keywords", "")
         for description in read_descriptions(sentence.doc, is_person):
             for question, wants, answer in ask_description(description):
-                yield _draft(sentence, "entity_description", question, wants, answer)
+                yield draft(sentence, "entity_description", question, wants, answer)
 
 
-def _draft(sentence: ReadSentence, kind: str, question: str, wants: str, short: str) -> Draft:
-    # A short answer spends the training on the fact asked for; the whole statement is learnt from
-    # the questions that want it.
-    is_short = bool(short) and wants not in {"event", "keywords"}
-    return Draft(
-        kind=kind,
-        anchor_kind="sentence",
-        anchor_id=sentence.sentence_id,
-        question=question,
-        wants=wants,
-        answer=f"{first_upper(short)}." if is_short else sentence.statement,
-        evidence=(sentence.sentence_id,),
-        short=short,
-    )
-
-
-def _dated(sentence: ReadSentence, is_person: PersonTest, date: str) -> Iterator[Draft]:
+def _dated(sentence: ReadSentence, is_person: PersonTest) -> Iterator[str]:
     """Ask when something happened; where the sentence does not say, the document's date does."""
     for clause in itertools.islice(read_clauses(sentence.doc), 2):
         if clause.is_negated or clause.is_copular:
@@ -62,10 +68,10 @@ def _dated(sentence: ReadSentence, is_person: PersonTest, date: str) -> Iterator
         else:
             first, verb = "did", f"{clause.verb.lemma_} {clause.particle}"
         words = f"{first} {clause.subject} {verb} {kept}".split()
-        yield _draft(sentence, "local", f"When {' '.join(words)}?", "when", date)
+        yield f"When {' '.join(words)}?"
 
 
-def _keywords(sentence: ReadSentence) -> Iterator[Draft]:
+def _keywords(sentence: ReadSentence) -> Iterator[str]:
     """Ask by two keywords, so that every sentence can be reached however it parses."""
     words = list(
         dict.fromkeys(
@@ -82,9 +88,9 @@ def _keywords(sentence: ReadSentence) -> Iterator[Draft]:
             "What do you know about {} and {}?",
             "What about {} and {}?",
         )
-        yield _draft(sentence, "local", forms[n % 3].format(one, other), "keywords", "")
+        yield forms[n % 3].format(one, other)
     if len(words) == 1:
-        yield _draft(sentence, "local", f"What is said about {words[0]}?", "keywords", "")
+        yield f"What is said about {words[0]}?"
 
 
 def dates_in_words(documents: pd.DataFrame) -> dict[str, str]:

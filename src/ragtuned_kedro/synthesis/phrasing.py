@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from ragtuned_kedro.schemas.ids import seeded_order
+from ragtuned_kedro.schemas.ids import is_chosen, seeded_order
 from ragtuned_kedro.synthesis.drafts import Draft
 from ragtuned_kedro.synthesis.thesaurus import OTHER_WORDS
 
@@ -55,3 +55,18 @@ def vary_words(draft: Draft, *, seed: int) -> Draft:
         chosen = seeded_order(options, seed=seed)[0].rsplit("|", 1)[1]
         words[place] = chosen + word[len(core) :]
     return replace(draft, question=" ".join(words))
+
+
+def drop_words(draft: Draft, *, seed: int) -> Draft:
+    """Leave out about three in ten of a question's words, chosen by hash; never a name.
+
+    People's questions share some words with the text and not others: what is left has to do. On
+    100 development questions, local recall was 0.40 with it and 0.29 without (docs/log.md).
+    """
+    first, *others = draft.question.rstrip("?.").split(" ")
+    kept = [
+        word
+        for place, word in enumerate(others)
+        if word[:1].isupper() or not is_chosen(f"{draft.question}|{place}", share=0.3, seed=seed)
+    ]
+    return replace(draft, question=f"{' '.join([first, *kept])}?")

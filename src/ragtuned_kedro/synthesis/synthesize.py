@@ -26,7 +26,8 @@ from ragtuned_kedro.synthesis.gates import drop_near_duplicates, normalise, pass
 from ragtuned_kedro.synthesis.ledger import count_outcomes
 from ragtuned_kedro.synthesis.linked import ask_linked
 from ragtuned_kedro.synthesis.local import ask_sentences, dates_in_words
-from ragtuned_kedro.synthesis.phrasing import short_names, vary_names, vary_words
+from ragtuned_kedro.synthesis.passages import passages_of
+from ragtuned_kedro.synthesis.phrasing import drop_words, short_names, vary_names, vary_words
 from ragtuned_kedro.synthesis.reading import ReadSentence, person_test, read_sentences
 from ragtuned_kedro.synthesis.unanswerable import ask_unanswerable
 
@@ -113,12 +114,14 @@ def synthesize(
 
 
 def _vary(draft: Draft, names: Mapping[str, tuple[str, ...]], seed: int) -> Iterator[Draft]:
-    """Yield a draft in its own words and, where there are others, in other words."""
+    """Yield a draft in its own words, in other words where there are some, and in fewer."""
     named = vary_names(draft, names, seed=seed)
     yield named
     reworded = vary_words(named, seed=seed)
     if reworded != named:
         yield reworded
+    if draft.kind in {"local", "linked", "entity_description"}:
+        yield drop_words(reworded, seed=seed)
 
 
 def _draft_everything(
@@ -134,7 +137,10 @@ def _draft_everything(
     is_person = person_test(types)
     dates = dates_in_words(corpus.documents)
     tell = overviews.Overviews(sentences, token_spans, max_answer_tokens)
-    local = list(ask_sentences(sentences, is_person, dates))
+    passages = passages_of(
+        sentences, corpus.sentences, corpus.documents, token_spans, max_answer_tokens
+    )
+    local = list(ask_sentences(sentences, is_person, dates, passages))
     return [
         *local,
         *ask_linked(sentences, local, is_person),

@@ -5,7 +5,7 @@ import logging
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -13,7 +13,12 @@ import pandas as pd
 
 from ragtuned_kedro.language_models.adapter_folder import ADAPTER_CARD
 from ragtuned_kedro.language_models.chat import load_chat
-from ragtuned_kedro.language_models.weights import Quantization, choose_device, load_weights
+from ragtuned_kedro.language_models.weights import (
+    Quantization,
+    choose_device,
+    choose_dtype,
+    load_weights,
+)
 from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.ids import fingerprint
 from ragtuned_kedro.schemas.records import AdapterCard, BaseModelFolder, TrainingExample
@@ -50,8 +55,11 @@ def tune_adapter(
         UserError: If there is nothing to train on, or the device is not there.
     """
     device = choose_device(device)
+    quantization = replace(
+        quantization, compute_dtype=choose_dtype(quantization.compute_dtype, device)
+    )
     chat = load_chat(base_model.path)
-    chats = [(one.split, chat.example_ids(one.messages)) for one in examples]
+    chats = [(one.split, chat.example_ids(one.messages).first(one.n_tokens)) for one in examples]
     train_chats = [one for split, one in chats if split == "train"]
     if not train_chats:
         raise UserError("no training example has the split train; lower examples.validation_share")

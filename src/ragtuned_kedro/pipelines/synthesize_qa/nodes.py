@@ -80,6 +80,8 @@ def make_examples(
         count_tokens,
         system_prompt=examples.system_prompt,
         validation_share=examples.validation_share,
+        opening_share=examples.opening_share,
+        opening_tokens=examples.opening_tokens,
         max_tokens=examples.max_tokens,
         seed=examples.seed,
     )
