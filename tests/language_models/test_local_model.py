@@ -29,12 +29,14 @@ def test_neighbours_in_a_batch_do_not_change_an_answer(toy_model):
     assert [one.text for one in ask(toy_model, TEXTS, batch_size=5, n_threads=1)] == alone
 
 
-def test_greedy_decoding_is_that_of_transformers(toy_model):
+def test_greedy_decoding_is_that_of_transformers(toy_model, monkeypatch):
     import torch
 
     from ragtuned_kedro.language_models.chat import load_chat
     from ragtuned_kedro.language_models.weights import Quantization, load_weights
 
+    # In bfloat16 a toy's near ties fall either way.
+    monkeypatch.setattr("torch.cpu.get_capabilities", dict)
     chat = load_chat(toy_model.path)
     plain = Quantization(kind="none", double_quant=False, compute_dtype="float32")
     model = load_weights(toy_model, quantization=plain, device="cpu")

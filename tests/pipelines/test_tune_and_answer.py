@@ -34,8 +34,9 @@ EXAMPLES = [
             {"role": "user", "content": f"Who is number {place}?"},
             {"role": "assistant", "content": f"{place} is Odile."},
         ],
-        "n_tokens": 2,
-        "n_target_tokens": 1,
+        # More than the chat has, so that it is not cut.
+        "n_tokens": 512,
+        "n_target_tokens": 256,
     }
     for place in range(8)
 ]

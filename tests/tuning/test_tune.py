@@ -49,8 +49,9 @@ def make_examples(n: int = 18) -> list[TrainingExample]:
             qa_id=f"qa-{place}",
             split="validation" if place % 9 == 8 else "train",
             messages=chats[place % len(chats)],
-            n_tokens=2,
-            n_target_tokens=1,
+            # More than the chats have, so that none is cut.
+            n_tokens=512,
+            n_target_tokens=256,
         )
         for place in range(n)
     ]
