@@ -15,7 +15,7 @@ from tests.synthesis.test_synthesize import draft, make
 
 def passages(village: Village, max_tokens: int) -> dict[str, str]:
     sentences = list(read_sentences(village.sentences, village.entity_mentions, village.nlp))
-    return passages_of(sentences, village.sentences, village.documents, word_spans, max_tokens)
+    return passages_of(sentences, village.documents, word_spans, max_tokens)
 
 
 def test_every_sentence_stands_in_its_passage(village: Village) -> None:

@@ -23,7 +23,7 @@ def build_examples(
     max_tokens: int,
     seed: int,
 ) -> tuple[list[TrainingExample], pd.DataFrame]:
-    """Turn each pair into a TrainingExample, or a rejection if it is too long; never truncate.
+    """Turn each pair into a TrainingExample, or a rejection if it is too long.
 
     The split is by anchor, so that no two questions about one thing fall on both sides: held-out
     anchors show how well the form is learnt, not how well the corpus is remembered. Memory itself

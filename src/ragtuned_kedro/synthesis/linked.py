@@ -15,7 +15,7 @@ def ask_linked(
 ) -> Iterator[Draft]:
     """Replace a name in a question about one sentence by its description from another.
 
-    The answer first names the bridge, then says the sentence asked for: two short steps, each of
+    The answer first names the bridge, then says the passage asked for: two short steps, each of
     which is also taught alone.
     """
     described: dict[str, list[tuple[Description, str]]] = defaultdict(list)

@@ -24,17 +24,16 @@ def ask_sentences(
     `passages` maps a sentence_id to the passage that answers questions about it.
     """
 
-    def draft(sentence: ReadSentence, kind: str, question: str, wants: str, short: str) -> Draft:
-        passage = passages[sentence.sentence_id]
-        # A date that the passage does not state goes before it.
-        is_extra = wants == "when" and short in dates.values() and short not in passage
+    def draft(
+        sentence: ReadSentence, kind: str, question: str, wants: str, short: str, lead: str = ""
+    ) -> Draft:
         return Draft(
             kind=kind,
             anchor_kind="sentence",
             anchor_id=sentence.sentence_id,
             question=question,
             wants=wants,
-            answer=f"{short}. {passage}" if is_extra else passage,
+            answer=lead + passages[sentence.sentence_id],
             evidence=(sentence.sentence_id,),
             short=short,
         )
@@ -44,8 +43,10 @@ def ask_sentences(
             for asked in ask(clause, is_person):
                 yield draft(sentence, "local", asked.text, asked.wants, asked.answer)
         if sentence.position == 0 and (date := dates.get(sentence.doc_id)):
+            # A date that the passage does not state goes before it.
+            lead = "" if date in passages[sentence.sentence_id] else f"{date}. "
             for question in _dated(sentence, is_person):
-                yield draft(sentence, "local", question, "when", date)
+                yield draft(sentence, "local", question, "when", date, lead)
         for question in _keywords(sentence):
             yield draft(sentence, "local", question, "keywords", "")
         for description in read_descriptions(sentence.doc, is_person):

@@ -10,7 +10,6 @@ from ragtuned_kedro.synthesis.reading import ReadSentence
 
 def passages_of(
     sentences: Sequence[ReadSentence],
-    tables: pd.DataFrame,
     documents: pd.DataFrame,
     token_spans: TokenSpans,
     max_tokens: int,
@@ -19,16 +18,15 @@ def passages_of(
 
     A model of a hundred million parameters finds the right one of a few paragraphs more often
     than the right one of three times as many sentences, and beside the right sentence stands what
-    its pronouns leave out. `tables` are the Sentences, for their offsets. A sentence that does not
-    fit behind the beginning of its paragraph begins a passage of its own; one that is longer than
-    `max_tokens` is a passage alone, for the gates to refuse.
+    its pronouns leave out. A sentence that does not fit behind the beginning of its
+    paragraph begins a passage of its own; one that is longer than `max_tokens` is a passage alone,
+    for the gates to refuse.
     """
     texts: Mapping[str, str] = dict(zip(documents["doc_id"], documents["text"], strict=True))
-    starts = dict(zip(tables["sentence_id"], tables["start_char"], strict=True))
     passages: list[list[ReadSentence]] = []
     home: tuple[str, int] | None = None
-    for sentence in sorted(sentences, key=lambda s: (s.doc_id, starts[s.sentence_id])):
-        paragraph = texts[sentence.doc_id].count("\n\n", 0, starts[sentence.sentence_id])
+    for sentence in sorted(sentences, key=lambda s: (s.doc_id, s.start_char)):
+        paragraph = texts[sentence.doc_id].count("\n\n", 0, sentence.start_char)
         joined = _join([*passages[-1], sentence]) if passages else ""
         if home != (sentence.doc_id, paragraph) or len(token_spans(joined)) > max_tokens:
             home = (sentence.doc_id, paragraph)

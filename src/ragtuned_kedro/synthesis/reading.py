@@ -21,6 +21,7 @@ class ReadSentence:
     chunk_id: str
     doc_id: str
     position: int
+    start_char: int
     text: str
     statement: str
     names: tuple[str, ...]
@@ -49,6 +50,7 @@ def read_sentences(
             row.chunk_id,
             row.doc_id,
             int(row.position),
+            int(row.start_char),
             row.text,
             row.statement,
             tuple(dict.fromkeys(names)),

@@ -137,9 +137,7 @@ def _draft_everything(
     is_person = person_test(types)
     dates = dates_in_words(corpus.documents)
     tell = overviews.Overviews(sentences, token_spans, max_answer_tokens)
-    passages = passages_of(
-        sentences, corpus.sentences, corpus.documents, token_spans, max_answer_tokens
-    )
+    passages = passages_of(sentences, corpus.documents, token_spans, max_answer_tokens)
     local = list(ask_sentences(sentences, is_person, dates, passages))
     return [
         *local,
