@@ -11,8 +11,10 @@ from kedro_datasets.pickle import PickleDataset
 
 from ragtuned_kedro.hooks import ClosingTable, StageSeconds
 from ragtuned_kedro.pipelines.ask_questions import create_pipeline as ask_questions
+from ragtuned_kedro.pipelines.lineage import find_stages, index_nodes
 from ragtuned_kedro.pipelines.report_results import create_pipeline as report_results
 from ragtuned_kedro.pipelines.score_answers import create_pipeline as score_answers
+from ragtuned_kedro.pipelines.systems import SYSTEMS
 from ragtuned_kedro.reporting.stages import STAGE_OF
 from ragtuned_kedro.schemas import tables as t
 from ragtuned_kedro.schemas.parameters import ReportingParams, ScoringParams
@@ -81,9 +83,10 @@ def _catalog(run: RunTables, adapter: Path, questions: list[tuple[str, bytes]]) 
         "parameters": {"scoring": SCORING, "n": 1},
     }
     asked = run.answers if questions else run.answers.head(0)
-    for system in ("base_model", "rag_tuned"):
+    for system in SYSTEMS:
         given[f"{system}.answers"] = asked[asked["system"] == system].reset_index(drop=True)
-    kept = ("report", "metrics", "graph_picture", "scorecard_plot", "mlflow_metrics", "stage_rows")
+    kept = ("report", "metrics", "comparison", "running_costs", "graph_picture", "scorecard_plot")
+    kept += ("mlflow_metrics", "stage_rows", "win_matrix")
     datasets = {name: MemoryDataset(data) for name, data in given.items()}
     # On disk, because a runner lets go of what lies in memory and was read.
     saved = {name: PickleDataset(filepath=str(adapter / name)) for name in kept}
@@ -105,7 +108,12 @@ def test_the_pipelines_go_from_question_files_to_a_report(
     assert catalog.load("report").startswith("<!doctype html>")
     assert isinstance(catalog.load("graph_picture"), go.Figure)
     t.Metrics.validate(catalog.load("metrics"))
-    assert "rag_tuned/recall/local" in catalog.load("mlflow_metrics")
+    t.Metrics.validate(catalog.load("comparison"))
+    t.RunningCosts.validate(catalog.load("running_costs"))
+    logged = catalog.load("mlflow_metrics")
+    assert "rag_tuned/recall/local" in logged
+    compared = "comparison/evaluation_queries/rag_tuned/win_rate/local"
+    assert f"{compared}/assertion_recall/against_base_model" in logged
     ClosingTable().after_pipeline_run(pipeline, catalog)
     assert "Recall, local" in capsys.readouterr().out
 
@@ -127,7 +135,7 @@ def test_a_run_of_one_stage_keeps_the_seconds_of_the_others(
     two = Node(identity, inputs="b", outputs="c", name="two")
     registered = {"first": Pipeline([one]), "second": Pipeline([two])}
     registered["__default__"] = registered["first"] + registered["second"]
-    monkeypatch.setattr("ragtuned_kedro.hooks.pipelines", registered)
+    monkeypatch.setattr("ragtuned_kedro.hooks.find_stages", lambda: registered)
     earlier = {"first": {"one": 5.0, "gone": 7.0}, "second": {"two": 6.0}}
     catalog = DataCatalog({"stage_seconds": MemoryDataset(earlier)})
     hook = StageSeconds()
@@ -149,3 +157,11 @@ def test_the_report_names_the_pipeline_that_really_makes_each_dataset() -> None:
         for output in node.outputs
     }
     assert {dataset: makers[dataset] for dataset in STAGE_OF} == STAGE_OF
+
+
+def test_before_a_system_answers_runs_what_its_answers_descend_from_but_no_question() -> None:
+    stages = find_stages()
+    assert index_nodes(stages, "base_model") == {"base_model.open"}
+    tuned = index_nodes(stages, "rag_tuned")
+    assert {"cut_chunks", "build_graph", "synthesize_pairs", "tune_adapter"} <= tuned
+    assert not tuned & {"read_question_files", "rag_tuned.answer_queries", "base_model.open"}

@@ -58,7 +58,9 @@ def answer_queries(
                 "finish_reason": one.finish_reason,
                 "n_prompt_tokens": one.n_prompt_tokens,
                 "n_completion_tokens": one.n_completion_tokens,
+                "first_token_seconds": None,
                 "seconds": one.seconds,
+                "peak_memory_bytes": 0,
                 "error": one.error,
             }
             for one in completions

@@ -28,6 +28,7 @@ STAGE_OF = {
     "base_model.answers": "answer_queries",
     "rag_tuned.answers": "answer_queries",
     "query_scores": "score_answers",
+    "recall_verdicts": "score_answers",
 }
 
 StageSeconds = Mapping[str, Mapping[str, float]]

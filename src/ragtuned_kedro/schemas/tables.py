@@ -348,7 +348,11 @@ class TrainingLog(Table):
 
 
 class Answers(Table):
-    """One row per query, system and sample; an error is a row, never a gap."""
+    """One row per query, system and sample; an error is a row, never a gap.
+
+    Tokens and seconds hold all that the system spent on the query: retrieval, partial answers and
+    the answer itself, not its index. Seconds are those of the batch divided by its size.
+    """
 
     query_id: str
     system: str
@@ -357,7 +361,13 @@ class Answers(Table):
     finish_reason: str = pa.Field(isin=["stop", "length", "error"])
     n_prompt_tokens: int = pa.Field(ge=0)
     n_completion_tokens: int = pa.Field(ge=0)
+    first_token_seconds: float = pa.Field(
+        ge=0, nullable=True, description="until the answer's first token; null where unmeasured"
+    )
     seconds: float = pa.Field(ge=0)
+    peak_memory_bytes: int = pa.Field(
+        ge=0, description="most the process, or the GPU, held meanwhile; 0 where unmeasured"
+    )
     error: str = pa.Field(nullable=True)
 
     class Config:
@@ -387,6 +397,46 @@ class QueryScores(Table):
         unique = ["query_id", "system", "sample"]
 
 
+class AnswerOverlaps(Table):
+    """How close the wording of an answer comes to its query's reference.
+
+    Where nobody wrote a reference it is the query's assertions, read one after the other. An
+    unanswerable query has neither, so its measures are null; a failed answer scores 0.
+    """
+
+    query_id: str
+    system: str
+    sample: int = pa.Field(ge=0)
+    reference_source: str = pa.Field(nullable=True, isin=["reference", "assertions"])
+    token_f1: float = pa.Field(ge=0, le=1, nullable=True)
+    rouge_l: float = pa.Field(ge=0, le=1, nullable=True, description="F-measure")
+    similarity: float = pa.Field(
+        ge=-1, le=1, nullable=True, description="cosine of sentence embeddings"
+    )
+
+    class Config:
+        """One row for each answer."""
+
+        unique = ["query_id", "system", "sample"]
+
+
+class Verdicts(Table):
+    """Which of two systems answered a query better, by one criterion."""
+
+    query_id: str
+    criterion: str
+    candidate: str
+    baseline: str
+    trial: int = pa.Field(ge=0)
+    winner: str = pa.Field(isin=["candidate", "baseline", "tie"])
+    seats_agree: bool = pa.Field(description="true where no judge with seats was asked")
+
+    class Config:
+        """One verdict for each."""
+
+        unique = ["query_id", "criterion", "candidate", "baseline", "trial"]
+
+
 class Metrics(Table):
     """Tidy metrics: one value with its n and interval per row."""
 
@@ -399,10 +449,27 @@ class Metrics(Table):
     value: float
     ci_low: float = pa.Field(nullable=True)
     ci_high: float = pa.Field(nullable=True)
+    p_holm: float = pa.Field(
+        ge=0, le=1, nullable=True, description="p-value after Holm's correction, of a comparison"
+    )
     n: int = pa.Field(ge=1)
     n_missing: int = pa.Field(ge=0)
     method: str = pa.Field(isin=["bootstrap", "wilson", "none"])
     higher_is_better: bool
+
+
+class RunningCosts(Table):
+    """What a system costs before its first answer and with each one, in seconds of wall time.
+
+    `break_even_questions` is the number of questions from which on the tuned model has cost less
+    in all than this system; null where it never does. 0 where it does from the start.
+    """
+
+    system: str = pa.Field(unique=True)
+    index_seconds: float = pa.Field(ge=0, description="all that has to run before it can answer")
+    answer_seconds: float = pa.Field(ge=0, description="mean per answer")
+    n: int = pa.Field(ge=1, description="answers that the mean is over")
+    break_even_questions: float = pa.Field(ge=0, nullable=True)
 
 
 class StageRows(Table):

@@ -8,6 +8,8 @@ from .nodes import (
     count_stage_rows,
     draw_graph_picture,
     draw_loss_curve,
+    draw_systems,
+    hand_on,
     pick_examples,
     render_report,
 )
@@ -43,6 +45,14 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="draw_graph_picture",
             ),
             Node(
+                draw_systems,
+                inputs=["comparison", "running_costs"],
+                outputs=["win_matrix", "quality_plot", "total_cost_plot"],
+                name="draw_systems",
+            ),
+            # A node of its own, as for MLflow's metrics.
+            Node(hand_on, inputs="win_matrix", outputs="mlflow_win_matrix", name="log_win_matrix"),
+            Node(
                 draw_loss_curve,
                 inputs="training_log",
                 outputs="loss_curve",
@@ -71,12 +81,17 @@ def create_pipeline(**_: object) -> Pipeline:
                 render_report,
                 inputs=[
                     "metrics",
+                    "comparison",
+                    "running_costs",
                     "stage_rows",
                     "ledger",
                     "communities",
                     "community_reports",
                     "report_findings",
                     "scorecard_plot",
+                    "win_matrix",
+                    "quality_plot",
+                    "total_cost_plot",
                     "graph_picture",
                     "loss_curve",
                     "report_examples",

@@ -1,27 +1,49 @@
+from collections.abc import Mapping
+
 import pandas as pd
 import plotly.graph_objects as go
 
+from ragtuned_kedro.evaluation import overlap, running_costs
 from ragtuned_kedro.evaluation.assertions import score_answers
-from ragtuned_kedro.evaluation.scorecard import build_scorecard, flatten_metrics
+from ragtuned_kedro.evaluation.comparison import build_comparison, flatten_comparison
+from ragtuned_kedro.evaluation.scorecard import QUERY_SET, build_scorecard, flatten_metrics
 from ragtuned_kedro.evaluation.scorecard_plot import plot_scorecard
-from ragtuned_kedro.pipelines.systems import BASELINE, CANDIDATE
+from ragtuned_kedro.evaluation.verdicts import verdicts_from_scores
+from ragtuned_kedro.pipelines.lineage import find_stages, index_nodes
+from ragtuned_kedro.pipelines.systems import BASELINE, CANDIDATE, SYSTEMS
 from ragtuned_kedro.schemas.parameters import ScoringParams
+
+# Its own clock is right where it was found finished and not run again.
+_TUNING = "tune_adapter"
 
 
 def score_systems(
     evaluation_queries: pd.DataFrame,
     assertions: pd.DataFrame,
-    base_answers: pd.DataFrame,
-    tuned_answers: pd.DataFrame,
     scoring: ScoringParams,
+    *answers: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Score the answers of both systems."""
+    """Score the answers of all systems."""
     return score_answers(
         evaluation_queries,
         assertions,
-        pd.concat([base_answers, tuned_answers], ignore_index=True),
+        pd.concat(answers, ignore_index=True),
         abstention_phrases=scoring.abstention_phrases,
     )
+
+
+def measure_overlaps(
+    evaluation_queries: pd.DataFrame, assertions: pd.DataFrame, *answers: pd.DataFrame
+) -> pd.DataFrame:
+    """Compare the answers of all systems with the references."""
+    return overlap.measure_overlaps(
+        evaluation_queries, assertions, pd.concat(answers, ignore_index=True), embed=None
+    )
+
+
+def find_winners(query_scores: pd.DataFrame) -> pd.DataFrame:
+    """Compare every pair of systems question by question."""
+    return verdicts_from_scores(query_scores, systems=SYSTEMS)
 
 
 def make_scorecard(
@@ -31,7 +53,7 @@ def make_scorecard(
     query_scores: pd.DataFrame,
     scoring: ScoringParams,
 ) -> pd.DataFrame:
-    """Build the metrics of both systems and of one against the other."""
+    """Build the metrics of the model before and after tuning, and of one against the other."""
     return build_scorecard(
         evaluation_queries,
         pd.concat([base_answers, tuned_answers], ignore_index=True),
@@ -44,11 +66,56 @@ def make_scorecard(
     )
 
 
+def compare_systems(
+    evaluation_queries: pd.DataFrame,
+    query_scores: pd.DataFrame,
+    answer_overlaps: pd.DataFrame,
+    recall_verdicts: pd.DataFrame,
+    scoring: ScoringParams,
+    *answers: pd.DataFrame,
+) -> pd.DataFrame:
+    """Build the metrics of all systems side by side."""
+    return build_comparison(
+        evaluation_queries,
+        pd.concat(answers, ignore_index=True),
+        query_scores,
+        answer_overlaps,
+        recall_verdicts,
+        systems=SYSTEMS,
+        query_set=QUERY_SET,
+        n_bootstrap=scoring.n_bootstrap,
+        confidence=scoring.confidence,
+        seed=scoring.seed,
+    )
+
+
+def measure_running_costs(
+    comparison: pd.DataFrame,
+    stage_seconds: Mapping[str, Mapping[str, float]],
+    training_log: pd.DataFrame,
+) -> pd.DataFrame:
+    """Put what had to run before the first answer beside what each answer takes."""
+    timed = {name: seconds for nodes in stage_seconds.values() for name, seconds in nodes.items()}
+    tuning = training_log["seconds"].max() if len(training_log) else 0.0
+    timed[_TUNING] = max(timed.get(_TUNING, 0.0), float(tuning))
+    stages = find_stages()
+    behind = {system: index_nodes(stages, system) for system in SYSTEMS}
+    index_seconds = {
+        system: sum(timed[node] for node in nodes)
+        for system, nodes in behind.items()
+        if nodes <= set(timed)
+    }
+    return running_costs.measure_running_costs(
+        comparison, index_seconds, query_set=QUERY_SET, candidate=CANDIDATE
+    )
+
+
 def draw_scorecard(metrics: pd.DataFrame) -> go.Figure:
     """Draw the scorecard."""
     return plot_scorecard(metrics, candidate=CANDIDATE, baseline=BASELINE)
 
 
-def name_metrics(metrics: pd.DataFrame) -> dict[str, dict[str, float]]:
+def name_metrics(metrics: pd.DataFrame, comparison: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Flatten metrics into what an MLflow run records."""
-    return {name: {"value": value, "step": 0} for name, value in flatten_metrics(metrics).items()}
+    flat = flatten_metrics(metrics) | flatten_comparison(comparison, candidate=CANDIDATE)
+    return {name: {"value": value, "step": 0} for name, value in flat.items()}
