@@ -27,7 +27,12 @@ def draw_quality_against_cost(
         ]
     )
     figure.update_layout(
-        xaxis={"title": {"text": "seconds per answer"}, "type": "log", "zeroline": False},
+        xaxis={
+            "title": {"text": "seconds per answer"},
+            "type": "log",
+            "zeroline": False,
+            "tickvals": [value * 10**power for power in range(-3, 4) for value in (1, 2, 5)],
+        },
         yaxis={"title": None, "ticksuffix": " %", "rangemode": "tozero", "zeroline": False},
         **_frame(),
     )

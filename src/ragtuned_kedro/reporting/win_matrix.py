@@ -7,7 +7,7 @@ from ragtuned_kedro.reporting.comparison_rows import label_of
 
 SCOPES = ("answerable", "local", "linked", "global", "unanswerable")
 # Losing, even, winning: orange and blue stay apart for colour-blind readers, on any ground.
-_SCALE = ((0.0, "#c4603a"), (0.5, "#b9bcc4"), (1.0, "#3257c4"))
+_SCALE = ((0.0, "#c4603a"), (0.5, "#757b88"), (1.0, "#3257c4"))
 _ALPHA = 0.05
 
 
@@ -35,7 +35,7 @@ def draw_win_matrix(comparison: pd.DataFrame, *, criterion: str, query_set: str)
         meta={"views": {scope: place for place, scope in enumerate(scopes)}},
         xaxis={"side": "top", "showgrid": False, "tickangle": -30, "fixedrange": True},
         yaxis={"autorange": "reversed", "showgrid": False, "fixedrange": True, "automargin": True},
-        margin={"l": 8, "r": 8, "t": 90, "b": 8},
+        margin={"l": 8, "r": 80, "t": 100, "b": 8},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         updatemenus=[{"buttons": _buttons(scopes), "x": 1, "xanchor": "right", "y": 1.4}]
