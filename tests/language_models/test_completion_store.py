@@ -1,9 +1,15 @@
+import dataclasses
+import subprocess
+import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from ragtuned_kedro.language_models.boundary import Keep
+from ragtuned_kedro.language_models.call_file import Call
 from ragtuned_kedro.language_models.completion_store import CachedModel, CompletionStore
+from ragtuned_kedro.language_models.store_upkeep import export, prune, summarise
 from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.records import Completion, Message, Prompt
 
@@ -72,22 +78,78 @@ def test_a_killed_run_keeps_what_was_answered(tmp_path):
     assert model.asked == ["c"]
 
 
-def test_a_cut_last_line_is_dropped_and_asked_again(tmp_path):
-    path, model = tmp_path / "store.jsonl", Parrot()
-    complete(model, path, "a", "b")
-    content = path.read_bytes()
-    path.write_bytes(content[:-7])
-    complete(model, path, "a", "b")
-    assert model.asked == ["a", "b", "b"]
-    assert path.read_bytes() == content
-
-
-def test_a_broken_line_elsewhere_is_named(tmp_path):
+def test_a_file_that_is_no_store_is_named(tmp_path):
     path = tmp_path / "store.jsonl"
-    complete(Parrot(), path, "a")
-    path.write_text("{}\n" + path.read_text())
-    with pytest.raises(UserError, match="line 1"):
-        CompletionStore(path)
+    path.write_text('{"request_sha": "1"}\n' * 99)
+    with pytest.raises(UserError, match=r"store\.jsonl"):
+        complete(Parrot(), path, "a")
+
+
+def call_of(number: int, *, outcome: str = "valid", stage: str = "tests") -> Call:
+    text = f"text {number}" if outcome == "valid" else None
+    return Call(f"sha-{number}", 0, stage, "m", "here", outcome, text, "stop", 3, 2, 0.1)
+
+
+def test_an_unusable_reply_cannot_be_kept_as_a_text(tmp_path):
+    store = CompletionStore(tmp_path / "store.sqlite")
+    with pytest.raises(UserError, match="CHECK"):
+        store.add_call(dataclasses.replace(call_of(1), outcome="invalid"))
+    assert len(store) == 0
+
+
+def test_of_two_writers_of_one_call_the_first_wins(tmp_path):
+    one, other = (CompletionStore(tmp_path / "store.sqlite") for _ in range(2))
+    one.add_call(call_of(1))
+    other.add_call(dataclasses.replace(call_of(1), text="later"))
+    assert [call.text for call in other.calls_of("sha-1")] == ["text 1"]
+
+
+def test_many_threads_write_one_store_without_losing_a_call(tmp_path):
+    stores = [CompletionStore(tmp_path / "store.sqlite") for _ in range(3)]
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(lambda n: stores[n % 3].add_call(call_of(n)), range(300)))
+    assert len(CompletionStore(tmp_path / "store.sqlite")) == 300
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from tests.language_models.test_completion_store import CompletionStore, call_of
+store = CompletionStore(Path(sys.argv[1]))
+for number in range(int(sys.argv[2]), int(sys.argv[3])):
+    store.add_call(call_of(number))
+    print(number, flush=True)
+"""
+
+
+def test_what_a_process_kept_survives_its_kill_and_other_processes_write_on(tmp_path):
+    path = tmp_path / "store.sqlite"
+    command = [sys.executable, "-c", WRITER, str(path)]
+    killed = subprocess.Popen([*command, "0", "100000"], stdout=subprocess.PIPE, text=True)
+    beside = subprocess.Popen([*command, "200000", "200050"], stdout=subprocess.DEVNULL)
+    assert killed.stdout is not None
+    kept = [int(killed.stdout.readline()) for _ in range(200)]
+    killed.kill()
+    killed.communicate()
+    assert beside.wait(60) == 0
+    store = CompletionStore(path)
+    assert all(store.get(f"sha-{number}") for number in [*kept, *range(200000, 200050)])
+
+
+def test_a_store_is_listed_exported_and_pruned(tmp_path):
+    store = CompletionStore(tmp_path / "store.sqlite")
+    for number in range(3):
+        store.add_call(call_of(number))
+    store.add_call(call_of(3, outcome="invalid", stage="other"))
+    assert [(row["stage"], row["n_calls"]) for row in summarise(store)] == [
+        ("other", 1),
+        ("tests", 3),
+    ]
+    assert [row["text"] for row in export(store)] == ["text 0", "text 1", "text 2", None]
+    assert prune(store, before="2001-01-01") == 0
+    assert prune(store, outcome="invalid") == 1
+    assert prune(store, stage="tests", model_id="m") == 3
+    assert summarise(store) == []
 
 
 def test_a_failed_call_is_returned_and_tried_again(tmp_path):

@@ -40,13 +40,15 @@ def answer_queries(
     Completions are kept in `completion_folder` batch by batch, and known ones are not asked for
     again, so a run that was killed goes on where it was.
     """
-    store = CompletionStore(completion_folder / f"{system.name}.jsonl")
+    store = CompletionStore(completion_folder / "completions.sqlite")
     asked = queries.sort_values("query_id")
     prompts = [
         build_prompt(query_id, text, system_prompt=system_prompt)
         for query_id, text in zip(asked["query_id"], asked["text"], strict=True)
     ]
-    completions = CachedModel(system.model, store).complete(prompts, max_new_tokens=max_new_tokens)
+    completions = CachedModel(system.model, store, stage=f"{system.name}.answers").complete(
+        prompts, max_new_tokens=max_new_tokens
+    )
     return frame_of(
         Answers,
         [

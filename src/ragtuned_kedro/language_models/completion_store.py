@@ -1,82 +1,119 @@
-"""Completions kept on disk the moment they return, so that nothing is asked twice."""
+"""Calls kept on disk the moment they return, so that nothing is asked, or paid for, twice."""
 
 import dataclasses
-import json
-import os
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ragtuned_kedro.language_models.boundary import Keep, LanguageModel
-from ragtuned_kedro.schemas.errors import UserError
+from ragtuned_kedro.language_models.call_file import FIELDS, Call, CallFile
 from ragtuned_kedro.schemas.ids import fingerprint
 from ragtuned_kedro.schemas.records import Completion, Prompt
 
+_COLUMNS = ", ".join(FIELDS)
 
-def request_sha(model_id: str, prompt: Prompt, max_new_tokens: int) -> str:
+
+def request_sha(
+    model_id: str,
+    prompt: Prompt,
+    max_new_tokens: int,
+    sampling: Mapping[str, Any] | None = None,
+) -> str:
     """Name a request by all that decides its answer; the prompt's key is not part of that."""
     turns = [[message.role, message.content] for message in prompt.messages]
-    return fingerprint([model_id, turns, max_new_tokens])
+    return fingerprint([model_id, turns, max_new_tokens, *([sampling] if sampling else [])])
 
 
-class CompletionStore:
-    """An append-only JSONL file, one completion a line.
+class CompletionStore(CallFile):
+    """One row per answered call, in a file that many threads and processes may write.
 
-    A line that was cut by a crash is dropped when the file is next opened. Failed calls are not
-    kept: they deserve another try.
+    What `add_call` returned from survives kill -9. Of two writers of one call the first wins, so
+    that both go on with the same reply. Failed calls are not kept: they deserve another try.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._known: dict[str, Completion] = {}
-        if path.exists():
-            self._read()
-
     def __len__(self) -> int:
-        return len(self._known)
+        """Count the valid replies."""
+        return int(self.rows("SELECT count(*) FROM calls WHERE outcome = 'valid'")[0][0])
 
     def get(self, request: str) -> Completion | None:
-        """Find the completion of a request."""
-        return self._known.get(request)
+        """Find the valid reply to a request, whichever attempt gave it."""
+        for call in self.calls_of(request):
+            if call.outcome == "valid":
+                return Completion(
+                    call.request_sha,
+                    str(call.text),
+                    "length" if call.finish_reason == "length" else "stop",
+                    call.n_prompt_tokens,
+                    call.n_completion_tokens,
+                    call.seconds,
+                )
+        return None
 
-    def add(self, completions: dict[str, Completion]) -> None:
-        """Keep completions by request; they are on the disk when this returns."""
-        kept = {sha: one for sha, one in completions.items() if one.finish_reason != "error"}
-        if not kept:
-            return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        lines = [
-            json.dumps({"request_sha": sha, **dataclasses.asdict(one)}) for sha, one in kept.items()
-        ]
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write("".join(f"{line}\n" for line in lines))
-            file.flush()
-            os.fsync(file.fileno())
-        self._known |= kept
+    def add(self, completions: Mapping[str, Completion], *, model_id: str, stage: str) -> None:
+        """Keep completions that need no checking, by request; failed ones are left out."""
+        for sha, one in completions.items():
+            if one.finish_reason != "error":
+                self.add_call(
+                    Call(
+                        sha,
+                        0,
+                        stage,
+                        model_id,
+                        "in process",
+                        "valid",
+                        one.text,
+                        one.finish_reason,
+                        one.n_prompt_tokens,
+                        one.n_completion_tokens,
+                        one.seconds,
+                    )
+                )
 
-    def _read(self) -> None:
-        content = self._path.read_bytes()
-        whole, _, cut = content.rpartition(b"\n")
-        if cut:
-            # Later appends must not continue the broken line.
-            with self._path.open("r+b") as file:
-                file.truncate(len(content) - len(cut))
-        for number, line in enumerate(whole.splitlines(), start=1):
-            try:
-                row = json.loads(line)
-                sha = row.pop("request_sha")
-                self._known[sha] = Completion(**row)
-            except (ValueError, KeyError, TypeError) as error:
-                raise UserError(
-                    f"line {number} of {self._path} is no completion; delete that line"
-                ) from error
+    def add_call(self, call: Call) -> None:
+        """Keep one call; it outlives this process when this returns."""
+        marks = ", ".join("?" * len(FIELDS))
+        with self.writing() as connection:
+            connection.execute(
+                f"INSERT INTO calls ({_COLUMNS}) VALUES ({marks}) "  # noqa: S608
+                "ON CONFLICT (request_sha, attempt) DO NOTHING",
+                dataclasses.astuple(call),
+            )
+
+    def calls_of(self, request: str) -> list[Call]:
+        """List the answered calls of a request, first attempt first."""
+        query = f"SELECT {_COLUMNS} FROM calls WHERE request_sha = ? ORDER BY attempt"  # noqa: S608
+        return [Call(*row) for row in self.rows(query, request)]
+
+    def spent(self, model_id: str, endpoint: str) -> tuple[int, int, int]:
+        """Sum calls, prompt tokens and completion tokens that a model has cost so far."""
+        row = self.rows(
+            "SELECT count(*), coalesce(sum(n_prompt_tokens), 0), "
+            "coalesce(sum(n_completion_tokens), 0) FROM calls WHERE model_id = ? AND endpoint = ?",
+            model_id,
+            endpoint,
+        )[0]
+        return int(row[0]), int(row[1]), int(row[2])
+
+    def reply_mode(self, endpoint: str, model_id: str) -> str | None:
+        """Tell which way of asking for JSON an endpoint was found to hold to."""
+        query = "SELECT mode FROM reply_modes WHERE endpoint = ? AND model_id = ?"
+        rows = self.rows(query, endpoint, model_id)
+        return str(rows[0][0]) if rows else None
+
+    def keep_reply_mode(self, endpoint: str, model_id: str, mode: str) -> None:
+        """Remember it."""
+        with self.writing() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO reply_modes VALUES (?, ?, ?)", (endpoint, model_id, mode)
+            )
 
 
 class CachedModel:
-    """A language model that asks only what `store` does not hold yet."""
+    """A language model that asks only what `store` does not hold yet; its replies need no check."""
 
-    def __init__(self, model: LanguageModel, store: CompletionStore) -> None:
+    def __init__(self, model: LanguageModel, store: CompletionStore, *, stage: str = "") -> None:
         self._model = model
         self._store = store
+        self._stage = stage
 
     @property
     def model_id(self) -> str:
@@ -88,25 +125,33 @@ class CachedModel:
     ) -> list[Completion]:
         """Answer from the store where it can; equal prompts are asked once."""
         shas = [request_sha(self.model_id, prompt, max_new_tokens) for prompt in prompts]
+        known = {sha: self._store.get(sha) for sha in dict.fromkeys(shas)}
         unknown = {
-            sha: prompt
-            for sha, prompt in zip(shas, prompts, strict=True)
-            if self._store.get(sha) is None
+            sha: prompt for sha, prompt in zip(shas, prompts, strict=True) if known[sha] is None
         }
         failed: dict[str, Completion] = {}
 
         def remember(completions: Sequence[Completion]) -> None:
             # Prompts travel under their request, because several keys may share one.
-            self._store.add({one.key: one for one in completions})
-            failed.update({one.key: one for one in completions if one.finish_reason == "error"})
+            replies = {one.key: one for one in completions}
+            self._store.add(replies, model_id=self.model_id, stage=self._stage)
+            failed.update(
+                {key: one for key, one in replies.items() if one.finish_reason == "error"}
+            )
 
         if unknown:
             asked = [dataclasses.replace(prompt, key=sha) for sha, prompt in unknown.items()]
             self._model.complete(asked, max_new_tokens=max_new_tokens, keep=remember)
+            known |= {sha: self._store.get(sha) or failed[sha] for sha in unknown}
         answers = [
-            dataclasses.replace(self._store.get(sha) or failed[sha], key=prompt.key)
+            dataclasses.replace(_certain(known[sha]), key=prompt.key)
             for sha, prompt in zip(shas, prompts, strict=True)
         ]
         if keep is not None:
             keep(answers)
         return answers
+
+
+def _certain(completion: Completion | None) -> Completion:
+    assert completion is not None, "every request was known or asked"  # noqa: S101
+    return completion

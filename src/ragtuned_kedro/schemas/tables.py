@@ -44,6 +44,28 @@ class Rejections(Table):
     detail: str
 
 
+class ModelCalls(Table):
+    """One row per call that a model answered; `key` is the row that the prompt was about.
+
+    `outcome` says whether the reply was kept (valid) or why not; the text of a reply that was not
+    kept is null. `seconds` is wall time, waiting for limits left out.
+    """
+
+    call_id: str = pa.Field(unique=True, str_startswith="call-")
+    stage: str
+    key: str
+    model_id: str
+    endpoint: str
+    request_sha: str = pa.Field(description="rendered prompt, model and sampling settings")
+    attempt: int = pa.Field(ge=0)
+    outcome: str = pa.Field(isin=["valid", "invalid", "length", "refused"])
+    text: str = pa.Field(nullable=True)
+    n_prompt_tokens: int = pa.Field(ge=0)
+    n_completion_tokens: int = pa.Field(ge=0)
+    seconds: float = pa.Field(ge=0)
+    error: str = pa.Field(nullable=True)
+
+
 class Ledger(Table):
     """What became of every input of a stage: n of one unit kind that met one outcome."""
 

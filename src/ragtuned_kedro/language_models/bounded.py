@@ -1,0 +1,62 @@
+"""Many awaited calls at once, over an input of any length, from ordinary code."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def run_bounded(
+    items: Iterable[T],
+    work: Callable[[T], Awaitable[None]],
+    *,
+    n_workers: int,
+    within: Callable[[], AbstractAsyncContextManager[None]],
+) -> None:
+    """Do `work` on every item, `n_workers` at a time, inside the context that `within` opens.
+
+    An item is taken from `items` only when a worker is free for it, so no more than `n_workers`
+    of them exist at once, however many there are. The first error stops everything and is raised.
+    """
+
+    async def run() -> None:
+        source = iter(items)
+
+        async def worker() -> None:
+            for item in source:
+                await work(item)
+
+        async with within():
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(n_workers):
+                        group.create_task(worker())
+            except ExceptionGroup as failed:
+                raise failed.exceptions[0] from None
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(run())
+    else:
+        _run_beside(run)
+
+
+def _run_beside(run: Callable[[], Awaitable[None]]) -> None:
+    """Run in a thread of its own: a notebook's event loop already runs in this one."""
+    errors: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            asyncio.run(run())  # type: ignore[arg-type]
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=target)
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]

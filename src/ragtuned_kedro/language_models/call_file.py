@@ -1,0 +1,108 @@
+"""The SQLite file in which answered calls lie, one row each."""
+
+import dataclasses
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from ragtuned_kedro.schemas.errors import UserError
+
+Outcome = Literal["valid", "invalid", "length", "refused"]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS calls (
+    request_sha TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    stage TEXT NOT NULL,
+    model_id TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    outcome TEXT NOT NULL CHECK (outcome IN ('valid', 'invalid', 'length', 'refused')),
+    text TEXT CHECK ((text IS NULL) = (outcome <> 'valid')),
+    finish_reason TEXT NOT NULL,
+    n_prompt_tokens INTEGER NOT NULL,
+    n_completion_tokens INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    error TEXT,
+    kept_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    PRIMARY KEY (request_sha, attempt)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS reply_modes (
+    endpoint TEXT NOT NULL,
+    model_id TEXT NOT NULL,
+    mode TEXT NOT NULL,
+    PRIMARY KEY (endpoint, model_id)
+) WITHOUT ROWID;
+"""
+# How long a writer waits for another process to finish its transaction.
+_BUSY_SECONDS = 60.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """One answered call. Only a valid reply has a text; `error` says why another has none.
+
+    `attempt` counts from 0 how often this request had been answered unusably before.
+    """
+
+    request_sha: str
+    attempt: int
+    stage: str
+    model_id: str
+    endpoint: str
+    outcome: Outcome
+    text: str | None
+    finish_reason: str
+    n_prompt_tokens: int
+    n_completion_tokens: int
+    seconds: float
+    error: str | None = None
+
+
+FIELDS = [field.name for field in dataclasses.fields(Call)]
+
+
+class CallFile:
+    """A SQLite file in WAL mode, safe for many threads and processes; created when first used.
+
+    Every use raises UserError where the file is no such store.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+
+    def rows(self, query: str, *values: object) -> list[tuple]:
+        """Read all rows of a query."""
+        with self.reading() as connection:
+            return connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Hold the connection for one thread."""
+        with self._lock:
+            try:
+                yield self._open()
+            except sqlite3.DatabaseError as error:
+                raise UserError(f"{self._path} cannot be used: {error}") from error
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Hold the connection for one transaction."""
+        with self.reading() as connection, connection:
+            yield connection
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, check_same_thread=False)
+            # NORMAL: a commit is safe from a crash of the process; after a power cut the last
+            # calls may be missing, and the file is whole.
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.executescript(_SCHEMA)
+            self._connection = connection
+        return self._connection

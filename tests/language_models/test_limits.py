@@ -1,0 +1,216 @@
+"""Rates, back-off, caps, egress: what keeps an endpoint from surprising anybody."""
+
+import asyncio
+import email.utils
+import time
+import tracemalloc
+
+import pytest
+
+from ragtuned_kedro.language_models.bounded import run_bounded
+from ragtuned_kedro.language_models.faults import retry_after
+from ragtuned_kedro.language_models.limits import Pace, Patience
+from ragtuned_kedro.language_models.scripted import ScriptedModel
+from ragtuned_kedro.schemas.errors import UserError
+from tests.language_models.endpoints import (
+    Square,
+    item_prompt,
+    item_prompts,
+    open_asker,
+    open_model,
+)
+from tests.language_models.fault_server import FaultServer
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_no_minute_holds_more_than_its_limit():
+    clock = Clock()
+    pace = Pace(60, clock)
+    begins = [clock.now + pace.reserve(1) for _ in range(130)]
+    for first in begins:
+        assert sum(first <= other < first + 60 for other in begins) <= 60
+    pace.correct(30)
+    assert pace.reserve(1) == pytest.approx(160)
+
+
+def test_an_amount_larger_than_a_minutes_worth_only_waits_longer():
+    pace = Pace(1000, Clock())
+    assert pace.reserve(5000) == 0
+    assert pace.reserve(1) == pytest.approx(300)
+
+
+def test_without_a_limit_nobody_waits():
+    pace = Pace(None, Clock())
+    assert [pace.reserve(10**9) for _ in range(3)] == [0, 0, 0]
+
+
+def patience(clock: Clock) -> Patience:
+    return Patience(
+        first_backoff_seconds=1,
+        max_backoff_seconds=20,
+        dead_after_failures=3,
+        dead_after_seconds=10,
+        clock=clock,
+    )
+
+
+def test_an_endpoint_is_dead_after_enough_failures_over_enough_time():
+    clock = Clock()
+    patient = patience(clock)
+    for _ in range(9):
+        patient.failed("refused", endpoint="here")
+    clock.now += 11
+    patient.succeeded()
+    patient.failed("refused", endpoint="here")
+    clock.now += 11
+    patient.failed("refused", endpoint="here")
+    with pytest.raises(UserError, match="same command again"):
+        patient.failed("refused", endpoint="here")
+
+
+def test_backoff_doubles_up_to_its_most_and_never_undercuts_the_server():
+    patient = patience(Clock())
+    for n_tries, most in [(1, 1), (2, 2), (3, 4), (9, 20)]:
+        assert most / 2 <= patient.backoff(n_tries, None) <= most
+    assert patient.backoff(1, 30.0) >= 30
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7),
+        ({"retry-after-ms": "250"}, 0.25),
+        ({"retry-after": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_retry_after_is_in_seconds(headers, seconds):
+    assert retry_after(headers) == seconds
+
+
+@pytest.mark.parametrize(("ahead", "seconds"), [(60, 60), (-60, 0)])
+def test_retry_after_may_be_a_date(ahead, seconds):
+    date = email.utils.formatdate(time.time() + ahead, usegmt=True)
+    assert retry_after({"retry-after": date}) == pytest.approx(seconds, abs=2)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.openai.com/v1",
+        "http://10.0.0.7:8000/v1",
+        "http://localhost.evil.example/v1",
+        "http://0.0.0.0:8000/v1",
+        "http://[2001:db8::1]/v1",
+    ],
+)
+def test_local_only_refuses_what_is_not_loopback_before_anything_is_sent(url):
+    with pytest.raises(UserError, match="egress is local_only"):
+        open_model(url)
+    assert open_model(url, egress="any").endpoint == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://localhost:1/v1", "http://127.0.0.1:1/v1", "http://127.9.9.9/v1", "http://[::1]/v1"],
+)
+def test_local_only_allows_loopback(url):
+    assert open_model(url).endpoint == url
+
+
+def test_local_only_follows_neither_proxies_nor_redirects(tmp_path, monkeypatch):
+    with FaultServer() as elsewhere, FaultServer() as server:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, elsewhere.url.removesuffix("/v1"))
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        open_asker(server.url, tmp_path / "store").complete(item_prompts(2), max_new_tokens=8)
+        server.redirect = elsewhere.url + "/chat/completions"
+        moved = open_model(server.url).complete(item_prompts(1), max_new_tokens=8)
+        assert moved[0].finish_reason == "error"
+        assert elsewhere.log == []
+
+
+def test_a_cap_is_never_passed_and_a_higher_one_goes_on_without_paying_again(tmp_path):
+    path = tmp_path / "store.sqlite"
+    prices = {"prompt_price": 1e6, "completion_price": 1e6}
+    with FaultServer() as server:
+        for cap in ({"max_calls": 12}, {"max_tokens": 700}, {"max_money": 900.0}):
+            asker = open_asker(server.url, path, spending=prices | cap)
+            with pytest.raises(UserError, match=r"raise max_.* and give the same command again"):
+                asker.ask_all(item_prompts(60), Square, stage="s", max_new_tokens=64)
+            n_calls, n_prompt, n_completion = asker._paid.store.spent("stub", server.url)
+            (name, most), *_ = cap.items()
+            tokens = n_prompt + n_completion
+            spent = {"max_calls": n_calls, "max_tokens": tokens, "max_money": float(tokens)}
+            assert 0 < spent[name] <= most
+        asker = open_asker(server.url, path)
+        assert (
+            len(asker.ask_all(item_prompts(60), Square, stage="s", max_new_tokens=64).replies) == 60
+        )
+        assert set(server.successes().values()) == {1}
+
+
+def test_a_million_prompts_never_exist_at_once(tmp_path):
+    made = ended = most = 0
+
+    def prompts():
+        nonlocal made, most
+        for number in range(1000):
+            made += 1
+            most = max(most, made - ended)
+            yield item_prompt(number)
+
+    def count(_: object) -> None:
+        nonlocal ended
+        ended += 1
+
+    with FaultServer(latency=0.0) as server:
+        asker = open_asker(server.url, tmp_path / "store.sqlite")
+        asker.ask_each(prompts(), Square, count, stage="s", max_new_tokens=64)
+    assert ended == 1000
+    assert most <= 4 * 8 + 1
+
+
+def test_a_million_items_take_no_more_memory_than_a_few():
+    async def work(_: int) -> None:
+        pass
+
+    tracemalloc.start()
+    run_bounded(range(10**6), work, n_workers=8, within=ScriptedModel(lambda _: "").open)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2_000_000
+
+
+def test_an_error_of_one_worker_stops_all_and_is_raised_as_it_is():
+    async def work(item: int) -> None:
+        await asyncio.sleep(0)
+        if item == 5:
+            raise UserError("five")
+
+    with pytest.raises(UserError, match="five"):
+        run_bounded(range(1000), work, n_workers=4, within=ScriptedModel(lambda _: "").open)
+
+
+def test_a_notebook_may_ask_from_inside_its_own_event_loop(tmp_path):
+    async def cell() -> list:
+        with FaultServer() as server:
+            asker = open_asker(server.url, tmp_path / "store.sqlite")
+            return asker.complete(item_prompts(3), max_new_tokens=8)
+
+    assert len(asyncio.run(cell())) == 3
+
+
+def test_requests_per_minute_are_kept(tmp_path):
+    with FaultServer(latency=0.0) as server:
+        asker = open_asker(server.url, tmp_path / "store.sqlite", requests_per_minute=600)
+        asker.complete(item_prompts(8), max_new_tokens=8)
+        times = [one.started for one in server.asked()]
+    assert times[-1] - times[0] >= 0.65
