@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ragtuned_kedro.evaluation.intervals import estimate_mean
 from ragtuned_kedro.evaluation.metric_rows import (
     ANSWERABLE,
     ANSWERABLE_SCOPES,
@@ -14,11 +13,9 @@ from ragtuned_kedro.evaluation.metric_rows import (
     in_scope,
     join_by_question,
 )
-from ragtuned_kedro.evaluation.significance import holm, sign_test
-from ragtuned_kedro.evaluation.verdicts import ASSERTION_RECALL, both_ways, points_by_question
+from ragtuned_kedro.evaluation.win_rates import SCOPES, CountMissing, add_win_rates
 from ragtuned_kedro.schemas.tables import Metrics, frame_of
 
-SCOPES = (*ANSWERABLE_SCOPES, ANSWERABLE, UNANSWERABLE)
 _QUALITIES = (
     ("recall", "score"),
     ("token_f1", "token_f1"),
@@ -57,6 +54,7 @@ def build_comparison(
     """
     card = MetricRows(query_set, n_bootstrap=n_bootstrap, confidence=confidence, seed=seed)
     table = join_by_question(queries, answers, scores, overlaps.drop(columns="reference_source"))
+    table = table[table["system"].isin(systems)]
     taking_part = [system for system in systems if system in set(table["system"])]
     shared = _shared_by_all(table, taking_part)
     for system in taking_part:
@@ -67,39 +65,18 @@ def build_comparison(
             card.add_difference(
                 "recall_difference", rows, "score", candidate, baseline, scope=scope
             )
-    add_win_rates(card, verdicts, table, systems=taking_part)
+    scope_of = dict(zip(table["query_id"], table["scope"], strict=True))
+    add_win_rates(card, verdicts, scope_of, n_missing=_count_failed(table))
     return frame_of(Metrics, card.rows)
 
 
-def add_win_rates(
-    card: MetricRows, verdicts: pd.DataFrame, table: pd.DataFrame, *, systems: Sequence[str]
-) -> None:
-    """Add the win rate of each system against each other, by scope and criterion.
+def _count_failed(table: pd.DataFrame) -> CountMissing:
+    failed = table[table["is_missing"] > 0].groupby("system")["query_id"].agg(set).to_dict()
 
-    A win rate is the mean of points over questions: 1 a win, half a tie. Its p-value is that of a
-    sign test over questions with a winner, corrected by Holm's method over all pairs and criteria
-    of one scope. `table` has one row per system and question, with scope and `is_missing`.
-    """
-    points = points_by_question(verdicts)
-    for scope in SCOPES:
-        here = in_scope(table, scope)
-        scoped = points[points["query_id"].isin(here["query_id"])]
-        scoped = scoped[scoped["candidate"].isin(systems) & scoped["baseline"].isin(systems)]
-        corrected = _corrected(scoped)
-        missing = here[here["is_missing"] > 0].groupby("system")["query_id"].agg(set).to_dict()
-        for criterion, candidate, baseline, won in both_ways(scoped):
-            failed = missing.get(candidate, set()) | missing.get(baseline, set())
-            card.append(
-                estimate_mean(won.tolist(), **card.how),
-                p_holm=corrected[criterion, frozenset((candidate, baseline))],
-                n_missing=len(failed & set(won.index)),
-                metric="win_rate",
-                system=candidate,
-                baseline=baseline,
-                scope=scope,
-                criterion=criterion,
-                higher_is_better=True,
-            )
+    def count(candidate: str, baseline: str, _: str, asked: set[str]) -> int:
+        return len((failed.get(candidate, set()) | failed.get(baseline, set())) & asked)
+
+    return count
 
 
 def flatten_comparison(comparison: pd.DataFrame, *, candidate: str) -> dict[str, float]:
@@ -119,23 +96,8 @@ def flatten_comparison(comparison: pd.DataFrame, *, candidate: str) -> dict[str,
     return flat
 
 
-def criteria_of(comparison: pd.DataFrame) -> list[str]:
-    """List the criteria that win rates were found by; the one without a judge comes first."""
-    found = comparison.loc[comparison["metric"] == "win_rate", "criterion"].unique()
-    return sorted(found, key=lambda one: (one != ASSERTION_RECALL, one))
-
-
-def _corrected(points: pd.DataFrame) -> dict[tuple[str, frozenset[str]], float]:
-    pairs = [
-        ((str(criterion), frozenset((str(one), str(other)))), sign_test(rows["points"].tolist()))
-        for (criterion, one, other), rows in points.groupby(["criterion", "candidate", "baseline"])
-    ]
-    adjusted = holm([p for _, p in pairs])
-    return {pair: p for (pair, _), p in zip(pairs, adjusted, strict=True)}
-
-
 def _shared_by_all(table: pd.DataFrame, systems: Sequence[str]) -> pd.DataFrame:
-    n_systems = table[table["system"].isin(systems)].groupby("query_id")["system"].nunique()
+    n_systems = table.groupby("query_id")["system"].nunique()
     return table[table["query_id"].isin(n_systems.index[n_systems == len(systems)])]
 
 

@@ -442,6 +442,45 @@ class AnswerOverlaps(Table):
         unique = ["query_id", "system", "sample"]
 
 
+class Judgements(Table):
+    """What a judge said of two answers by one criterion, with the candidate in one seat."""
+
+    query_id: str
+    criterion: str
+    candidate: str
+    baseline: str
+    candidate_seat: str = pa.Field(isin=["first", "second"])
+    trial: int = pa.Field(ge=0)
+    winner_seat: str = pa.Field(isin=["first", "second", "tie"])
+    reason: str
+    call_id: str
+
+    class Config:
+        """One judgement for each."""
+
+        unique = ["query_id", "criterion", "candidate", "baseline", "candidate_seat", "trial"]
+
+
+class JudgeChecks(Table):
+    """How the judge fared on pairs of answers whose right verdict is known.
+
+    `identical` must tie, `planted` (a wrong answer) must lose, `padded` must not win; the other
+    answer of each pair is the reference. `winner` is null where a seat gave no usable reply.
+    """
+
+    check: str = pa.Field(isin=["identical", "planted", "padded"])
+    query_id: str
+    criterion: str
+    trial: int = pa.Field(ge=0)
+    winner: str = pa.Field(isin=["candidate", "baseline", "tie"], nullable=True)
+    is_right: bool = pa.Field(description="false where there is no verdict")
+
+    class Config:
+        """One outcome for each."""
+
+        unique = ["check", "query_id", "criterion", "trial"]
+
+
 class Verdicts(Table):
     """Which of two systems answered a query better, by one criterion."""
 
