@@ -85,6 +85,7 @@ class ClosingTable:
             catalog.load("metrics"),
             catalog.load("comparison"),
             catalog.load("running_costs"),
+            catalog.load("judge_metrics"),
             catalog.load("stage_rows"),
             catalog.load("stage_seconds"),
             candidate=CANDIDATE,

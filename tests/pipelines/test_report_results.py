@@ -77,6 +77,8 @@ def _catalog(run: RunTables, adapter: Path, questions: list[tuple[str, bytes]]) 
         "training_log": run.training_log,
         "adapter": adapter,
         "registration": REGISTRATION,
+        "judgements": t.frame_of(t.Judgements, []),
+        "judge_metrics": t.frame_of(t.Metrics, []),
         "stage_seconds": {"tune_adapter": {"tune": 3.0}},
         "params:scoring": SCORING,
         "params:reporting": REPORTING,

@@ -28,6 +28,40 @@ SYSTEMS = {"candidate": "rag_tuned", "baseline": "base_model"}
 SECONDS = {"prepare_corpus": {"read": 1.5}, "tune_adapter": {"tune": 700.0}}
 
 
+def _judge_row(metric: str, system: str, criterion: str | None, value: float, **named) -> dict:
+    return {
+        "metric": metric,
+        "system": system,
+        "baseline": None,
+        "query_set": QUERY_SET,
+        "scope": None,
+        "criterion": criterion,
+        "value": value,
+        "ci_low": 0.0,
+        "ci_high": 1.0,
+        "p_holm": None,
+        "n": 12,
+        "n_missing": 3,
+        "method": "wilson",
+        "higher_is_better": False,
+    } | named
+
+
+# What a judge with a hostile name said of one pair, and how it fared on its checks.
+JUDGED = t.frame_of(
+    t.Metrics,
+    [
+        *(
+            _judge_row("win_rate", "rag_tuned", criterion, 0.71, p_holm=0.01, scope="answerable")
+            | {"baseline": "vanilla_rag"}
+            for criterion in ("usefulness", "richness", "insight", "user_friendliness")
+        ),
+        _judge_row("judge_error", HOSTILE, "padded", 0.92),
+        _judge_row("seat_disagreement", HOSTILE, None, 0.46),
+    ],
+)
+
+
 class _Elements(HTMLParser):
     """Lists the elements of a page with their attributes; script contents are no elements."""
 
@@ -76,7 +110,9 @@ def _graph(run: RunTables, *, max_entities: int = 60):
     )
 
 
-def _page(run: RunTables, *, metrics: pd.DataFrame | None = None, examples=None) -> str:
+def _page(
+    run: RunTables, *, metrics: pd.DataFrame | None = None, examples=None, judged=None
+) -> str:
     comparison = run.comparison if metrics is None else metrics
     costs = run.running_costs if metrics is None else run.running_costs.head(0)
     metrics = run.metrics if metrics is None else metrics
@@ -85,6 +121,7 @@ def _page(run: RunTables, *, metrics: pd.DataFrame | None = None, examples=None)
             metrics,
             comparison,
             costs,
+            JUDGED if judged is None else judged,
             count_rows({"documents": run.documents, "qa_pairs": run.qa_pairs}),
             run.ledger,
             run.communities,
@@ -244,6 +281,7 @@ def _closing_text(run: RunTables, *, width: int) -> str:
             run.metrics,
             run.comparison,
             run.running_costs,
+            JUDGED,
             count_rows({"documents": run.documents}),
             SECONDS,
             whereabouts={"report": "/tmp/[bold]report.html", "MLflow run": None},  # noqa: S108
@@ -271,9 +309,20 @@ def test_every_system_has_a_row_of_quality_and_one_of_cost_in_a_hundred_columns(
     assert re.search(r"\nbase model .* never", text)
 
 
+def test_the_judges_errors_stand_beside_its_verdicts(run: RunTables, page: str) -> None:
+    for shown in (page, _closing_text(run, width=100)):
+        verdict, error = shown.index("71"), shown.index("a padded answer won")
+        assert verdict < error
+        assert "92" in shown[error : error + 200]
+    assert "no verdict" in page
+    bare = _page(run, judged=t.frame_of(t.Metrics, []))
+    assert "What a judge says" not in bare
+
+
 def test_every_system_has_a_row_in_each_table_of_the_page(page: str) -> None:
     systems = page.split('<section id="systems">')[1].split("</section>")[0]
-    assert systems.count('<th scope="row">vanilla rag</th>') == 3
+    # Quality, the judge's verdicts, cost, closeness.
+    assert systems.count('<th scope="row">vanilla rag</th>') == 4
     assert systems.count('<tr class="ours">') == 3
     assert 'data-view="local"' in systems
 

@@ -1,6 +1,7 @@
 """Every system beside every other: quality and cost on the same questions, and who beats whom."""
 
 import itertools
+import re
 from collections.abc import Sequence
 
 import pandas as pd
@@ -92,7 +93,9 @@ def flatten_comparison(comparison: pd.DataFrame, *, candidate: str) -> dict[str,
             continue
         parts = ["comparison", row["query_set"], row["system"], row["metric"], row["scope"]]
         parts += [row["criterion"], f"against_{row['baseline']}" if is_pair else None]
-        flat["/".join(part for part in parts if isinstance(part, str))] = float(row["value"])
+        path = "/".join(part for part in parts if isinstance(part, str))
+        # A model's name may hold signs that a tracker refuses.
+        flat[re.sub(r"[^\w/.-]", "_", path)] = float(row["value"])
     return flat
 
 

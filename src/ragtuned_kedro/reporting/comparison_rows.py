@@ -8,7 +8,7 @@ import pandas as pd
 from ragtuned_kedro.reporting.score_rows import Figure, make_figure
 
 # A difference is called one where chance explains it less often than this.
-_ALPHA = 0.05
+ALPHA = 0.05
 # Which questions, in words; the first are those by hand.
 QUERY_SETS = {
     "evaluation_queries": "on the questions by hand",
@@ -118,6 +118,6 @@ def _decided(rows: pd.DataFrame, candidate: str) -> frozenset[tuple[str, str]]:
         (rows["metric"] == "win_rate")
         & (rows["criterion"] == "assertion_recall")
         & (rows["system"] == candidate)
-        & (rows["p_holm"] < _ALPHA)
+        & (rows["p_holm"] < ALPHA)
     ]
     return frozenset(zip(found["baseline"], found["scope"], strict=True))

@@ -22,6 +22,7 @@ from ragtuned_kedro.reporting.comparison_rows import (
     comparison_rows,
 )
 from ragtuned_kedro.reporting.homes import colours_at, communities_at, levels_of
+from ragtuned_kedro.reporting.judge_rows import judge_rows
 from ragtuned_kedro.reporting.running_cost_rows import running_cost_rows
 from ragtuned_kedro.reporting.score_rows import ScoreRow, duration, score_rows
 from ragtuned_kedro.reporting.stages import StageSeconds, ledger_lines, stage_lines
@@ -51,6 +52,7 @@ class ReportTables:
     metrics: pd.DataFrame
     comparison: pd.DataFrame
     running_costs: pd.DataFrame
+    judge_metrics: pd.DataFrame
     stage_rows: pd.DataFrame
     ledger: pd.DataFrame
     communities: pd.DataFrame
@@ -98,6 +100,7 @@ def render_page(
         ],
         columns={"qualities": QUALITIES, "overlaps": OVERLAPS, "costs": COSTS},
         running_costs={row.system: row for row in running_cost_rows(tables.running_costs)},
+        judged=judge_rows(tables.judge_metrics, candidate=candidate),
         views=list((pictures.matrix.layout.meta or {}).get("views", {})),
         stages=stages,
         total_seconds=sum(stage.seconds or 0 for stage in stages),

@@ -29,6 +29,7 @@ STAGE_OF = {
     "rag_tuned.answers": "answer_queries",
     "query_scores": "score_answers",
     "recall_verdicts": "score_answers",
+    "judgements": "judge_answers",
 }
 
 StageSeconds = Mapping[str, Mapping[str, float]]

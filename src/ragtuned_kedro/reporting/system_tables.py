@@ -51,13 +51,13 @@ def system_tables(
 
 
 def _qualities(compared: ComparisonRows, title: str) -> Table:
-    table = _table(title)
+    table = name_column(title)
     known = [key for key in _SCOPES if key in compared.n_by_key]
     for key in known:
         table.add_column(f"{_SCOPES[key]}\nn={compared.n_by_key[key]}", justify="right")
     table.add_column("failed", justify="right")
     for row in compared.rows:
-        cells = [_share(row.figures.get(key), starred=key in row.differs) for key in known]
+        cells = [share_cell(row.figures.get(key), starred=key in row.differs) for key in known]
         table.add_row(_name(row), *cells, Text(str(row.n_missing)))
     if any(row.differs for row in compared.rows):
         table.caption = (
@@ -68,7 +68,7 @@ def _qualities(compared: ComparisonRows, title: str) -> Table:
 
 
 def _costs(rows: Sequence[SystemRow], costs: Sequence[CostRow], *, candidate: str) -> Table:
-    table = _table("What an answer costs, on average; memory at its peak")
+    table = name_column("What an answer costs, on average; memory at its peak")
     for heading in _COSTS.values():
         table.add_column(heading, justify="right")
     table.add_column("to prepare", justify="right")
@@ -83,7 +83,8 @@ def _costs(rows: Sequence[SystemRow], costs: Sequence[CostRow], *, candidate: st
     return table
 
 
-def _table(title: str) -> Table:
+def name_column(title: str) -> Table:
+    """Begin a table whose first column names systems."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("", no_wrap=True)
     return table
@@ -93,7 +94,8 @@ def _name(row: SystemRow) -> Text:
     return Text(label_of(row.system), style="bold" if row.is_candidate else "")
 
 
-def _share(figure: Figure | None, *, starred: bool) -> Text:
+def share_cell(figure: Figure | None, *, starred: bool) -> Text:
+    """Write a share in percent with its interval, the sign left to the heading."""
     if figure is None:
         return Text("-", style="dim")
     interval = f" [{figure.interval.replace(' to ', ', ')}]" if figure.interval else ""

@@ -3,12 +3,11 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from ragtuned_kedro.reporting.comparison_rows import label_of
+from ragtuned_kedro.reporting.comparison_rows import ALPHA, label_of
 
 SCOPES = ("answerable", "local", "linked", "global", "unanswerable")
 # Losing, even, winning: orange and blue stay apart for colour-blind readers, on any ground.
 _SCALE = ((0.0, "#c4603a"), (0.5, "#757b88"), (1.0, "#3257c4"))
-_ALPHA = 0.05
 
 
 def draw_win_matrix(comparison: pd.DataFrame, *, criterion: str, query_set: str) -> go.Figure:
@@ -83,7 +82,7 @@ def _heat(rows: pd.DataFrame, systems: list[str], *, visible: bool) -> go.Heatma
 
 
 def _percent(cell: dict) -> str:
-    return f"{100 * cell['value']:.0f}{'*' if cell['p_holm'] < _ALPHA else ''}"
+    return f"{100 * cell['value']:.0f}{'*' if cell['p_holm'] < ALPHA else ''}"
 
 
 def _told(cell: dict) -> str:

@@ -83,6 +83,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "metrics",
                     "comparison",
                     "running_costs",
+                    "judge_metrics",
                     "stage_rows",
                     "ledger",
                     "communities",
