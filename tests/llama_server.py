@@ -39,8 +39,8 @@ def serve(gguf: Path) -> None:
     params.model.path = str(gguf)
     params.n_ctx = 2048 * 4
     params.n_parallel = 4
-    params.cpuparams.n_threads = 2
-    params.cpuparams_batch.n_threads = 2
+    params.cpuparams.n_threads = 1
+    params.cpuparams_batch.n_threads = 1
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.verbosity = 0

@@ -1,13 +1,40 @@
-"""A Kedro session whose errors speak to the person at the keyboard."""
+"""A Kedro session whose errors speak to the person at the keyboard, and its context."""
 
 from typing import Any
 
 import click
+from kedro.framework.context import KedroContext
+from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.io import DatasetError
 from kedro.validation import ParameterValidationError
+from pydantic import ValidationError
 
+from ragtuned_kedro.pipelines.engines import choose_engines
 from ragtuned_kedro.schemas.errors import UserError
+from ragtuned_kedro.schemas.parameters import EngineParams
+
+
+class EngineContext(KedroContext):
+    """A context that has the pipelines built for the engines its parameters name.
+
+    So that runs, Kedro-Viz and notebooks all see what `engines` says.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        named = self.config_loader["parameters"].get("engines", {})
+        if choose_engines(_engines(named)):
+            pipelines.configure(f"{__package__}.pipeline_registry")
+
+
+def _engines(named: dict[str, str]) -> EngineParams:
+    try:
+        return EngineParams.model_validate(named)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        told = "; ".join(f"engines.{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in faults)
+        raise click.ClickException(told) from error
 
 
 class PlainSpokenSession(KedroSession):

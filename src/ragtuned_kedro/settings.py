@@ -9,7 +9,7 @@ from kedro.utils import find_kedro_project
 from omegaconf.resolvers import oc
 
 from ragtuned_kedro.hooks import ClosingTable, StageSeconds, TypedParameters
-from ragtuned_kedro.session import PlainSpokenSession
+from ragtuned_kedro.session import EngineContext, PlainSpokenSession
 
 # omegaconf 2.4 deprecated a call that kedro and kedro-mlflow still make, once per command each.
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
@@ -24,6 +24,7 @@ DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 
 HOOKS = (TypedParameters(), StageSeconds(), ClosingTable())
 SESSION_CLASS = PlainSpokenSession
+CONTEXT_CLASS = EngineContext
 CONFIG_LOADER_CLASS = OmegaConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -106,14 +106,18 @@ class FaultServer:
                     )
                 }
                 body = json.loads(await reader.readexactly(int(headers["content-length"])))
-                await self._reply(body, headers, writer)
+                await self._reply(body, headers, reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
 
     async def _reply(
-        self, body: dict[str, Any], headers: dict[str, str], writer: asyncio.StreamWriter
+        self,
+        body: dict[str, Any],
+        headers: dict[str, str],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
         asked = body["messages"][-1]["content"]
         found = re.search(r"item (\d+)", asked)
@@ -163,6 +167,9 @@ class FaultServer:
             content = json.dumps(answer).encode()
             writer.write(_head(200, len(content) + 50, {}) + content)
             writer.close()
+            return None
+        if reader.at_eof():
+            request.fault = "nobody there"
             return None
         await _send(writer, 200, answer)
         request.finished = time.monotonic()

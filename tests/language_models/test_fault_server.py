@@ -1,6 +1,10 @@
 """Laws of asking an endpoint that fails: nothing is lost, asked twice or kept unusable."""
 
+import json
+import random
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -9,7 +13,7 @@ import pytest
 
 from ragtuned_kedro.language_models.completion_store import CompletionStore
 from ragtuned_kedro.schemas.errors import UserError
-from tests.language_models.endpoints import Square, item_prompts, open_asker, open_model
+from tests.language_models.endpoints import LIMITS, Square, item_prompts, open_asker, open_model
 from tests.language_models.fault_server import ANSWERED_FAULTS, FAULTS, FaultServer
 
 
@@ -148,3 +152,49 @@ def test_plain_completions_come_in_order_and_from_the_store(tmp_path):
         n_asked = len(server.log)
         assert open_asker(server.url, path).complete(prompts, max_new_tokens=8) == first
         assert len(server.log) == n_asked
+
+
+CLIENT = """
+import json, sys
+from pathlib import Path
+from tests.language_models.endpoints import Square, item_prompts, open_asker
+asker = open_asker(sys.argv[1], Path(sys.argv[2]))
+answered = asker.ask_all(item_prompts(int(sys.argv[3])), Square, stage="s", max_new_tokens=64)
+print(json.dumps({key: reply.record.square for key, reply in answered.replies.items()}))
+"""
+# A reply this young when the process is killed may not have been read yet: the server sent it, and
+# nobody was there to keep it.
+_ON_THE_WAY_SECONDS = 0.1
+
+
+@pytest.mark.slow
+def test_ten_kills_at_random_moments_change_nothing_and_repeat_no_kept_call(tmp_path):
+    n = 500
+    with FaultServer(share=0.3, latency=0.15, seed=6) as server:
+        command = [sys.executable, "-c", CLIENT, server.url, str(tmp_path / "store"), str(n)]
+        chance, kills = random.Random(8), []
+        for _ in range(10):
+            n_before = len(server.log)
+            client = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            while len(server.log) == n_before and client.poll() is None:
+                time.sleep(0.01)
+            time.sleep(chance.uniform(0.1, 1.5))
+            assert client.poll() is None, "it was to be killed in the middle of its work"
+            client.kill()
+            client.wait()
+            kills.append(time.monotonic())
+        finished = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        squares = json.loads(finished.stdout)
+    with FaultServer(latency=0.0) as untroubled:
+        whole = ask(untroubled, tmp_path / "whole", n)
+    assert squares == {key: reply.record.square for key, reply in whole.replies.items()}
+    assert len(squares) == n
+    repeated = [item for item, times in server.successes().items() if times > 1]
+    for item in repeated:
+        *earlier, _ = [
+            one.finished for one in server.asked() if one.item == item and one.fault is None
+        ]
+        for sent in earlier:
+            assert min(abs(kill - sent) for kill in kills) < _ON_THE_WAY_SECONDS
+    print(f"{len(repeated)} of {n} replies were on their way at one of ten kills")
+    assert len(repeated) <= 10 * LIMITS["concurrency"]

@@ -3,9 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+import pandas as pd
+
 from ragtuned_kedro.language_models.call_file import Call
 from ragtuned_kedro.schemas.ids import content_id
 from ragtuned_kedro.schemas.records import Record
+from ragtuned_kedro.schemas.tables import ModelCalls, frame_of
 
 R = TypeVar("R", bound=Record)
 
@@ -76,3 +79,10 @@ def call_row(call: Call, key: str) -> dict[str, Any]:
         "seconds": call.seconds,
         "error": call.error,
     }
+
+
+def calls_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Make ModelCalls; a call that served several prompts is one row, of the first of them."""
+    return frame_of(
+        ModelCalls, list({row["call_id"]: row for row in reversed(rows)}.values())[::-1]
+    )

@@ -66,6 +66,67 @@ class ModelCalls(Table):
     error: str = pa.Field(nullable=True)
 
 
+class GroundingCalibration(Table):
+    """How far the grounding gate is to be trusted, measured on planted true and false claims."""
+
+    metric: str = pa.Field(isin=["precision", "recall"])
+    value: float = pa.Field(ge=0, le=1, nullable=True, description="null where nothing counts")
+    n: int = pa.Field(ge=0)
+    n_without_verdict: int = pa.Field(ge=0)
+    meaning: str
+
+
+class CallEstimates(Table):
+    """What a stage will ask, before anything is asked: least and most of each amount."""
+
+    stage: str = pa.Field(unique=True)
+    model_id: str
+    endpoint: str
+    basis: str = pa.Field(isin=["counted", "assumed"], description="are the prompts known yet")
+    calls_low: int = pa.Field(ge=0)
+    calls_high: int = pa.Field(ge=0)
+    prompt_tokens_low: int = pa.Field(ge=0)
+    prompt_tokens_high: int = pa.Field(ge=0)
+    completion_tokens_low: int = pa.Field(ge=0)
+    completion_tokens_high: int = pa.Field(ge=0)
+    money_low: float = pa.Field(ge=0)
+    money_high: float = pa.Field(ge=0)
+    currency: str
+
+
+class Spendings(Table):
+    """Estimate against actual, by stage; the estimate of an unforeseen stage is null."""
+
+    stage: str = pa.Field(unique=True)
+    n_calls: int = pa.Field(ge=0)
+    n_unusable: int = pa.Field(ge=0, description="calls whose reply was not kept")
+    n_prompt_tokens: int = pa.Field(ge=0)
+    n_completion_tokens: int = pa.Field(ge=0)
+    money: float = pa.Field(ge=0)
+    calls_low: float = pa.Field(ge=0, nullable=True)
+    calls_high: float = pa.Field(ge=0, nullable=True)
+    money_low: float = pa.Field(ge=0, nullable=True)
+    money_high: float = pa.Field(ge=0, nullable=True)
+    currency: str
+
+
+class Disclosures(Table):
+    """Which document's text, or text made of it, was sent to which endpoint and model."""
+
+    doc_id: str
+    source_uri: str
+    endpoint: str
+    model_id: str
+    stage: str
+    n_calls: int = pa.Field(ge=1)
+    is_loopback: bool = pa.Field(description="whether the endpoint is this machine")
+
+    class Config:
+        """One row for each."""
+
+        unique = ["doc_id", "endpoint", "model_id", "stage"]
+
+
 class Ledger(Table):
     """What became of every input of a stage: n of one unit kind that met one outcome."""
 

@@ -41,12 +41,14 @@ def pass_gates(
     *,
     max_answer_tokens: int,
     decontamination_similarity: float,
+    is_extractive: bool = True,
 ) -> tuple[list[Draft], list[tuple[Draft, str, str]]]:
     """Split drafts into accepted and (draft, reason, detail), in order.
 
     `statements` maps a sentence to its text, `context` to what else its document says (names that
     stand for pronouns come from there). A question close to an evaluation question, by token-set
     similarity of at least `decontamination_similarity`, is refused: what scores us is not taught.
+    Answers that are not `is_extractive` are in a teacher's own words, checked by `grounding`.
     """
     accepted: list[Draft] = []
     refused: list[tuple[Draft, str, str]] = []
@@ -60,7 +62,7 @@ def pass_gates(
     for draft in drafts:
         key = normalise(draft.question)
         fault = (
-            _unsupported(draft, statements, context)
+            (is_extractive and _unsupported(draft, statements, context))
             or _too_vague(draft)
             or _too_long(draft, count_tokens, max_answer_tokens)
         )

@@ -1,0 +1,103 @@
+"""The teacher, the judge: a model behind an endpoint as a catalogued dataset."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kedro.io import AbstractDataset
+from kedro.utils import find_kedro_project
+from pydantic import SecretStr, ValidationError
+
+from ragtuned_kedro.language_models.asking import Asker
+from ragtuned_kedro.language_models.completion_store import CompletionStore
+from ragtuned_kedro.language_models.openai_compatible import OpenAiCompatibleModel
+from ragtuned_kedro.schemas.errors import UserError
+from ragtuned_kedro.schemas.parameters import EndpointParams
+
+_CREDENTIALS = Path("conf/local/credentials.yml")
+
+
+class EndpointDataset(AbstractDataset[None, Asker]):
+    """Loads as an `Asker`; nothing is sent before it is asked.
+
+    The key is looked up when loading, in the environment variable <ROLE>_API_KEY and then as
+    `<role>: {api_key: ...}` in conf/local/credentials.yml. Kedro's own credentials would be read
+    from the environment that a run names, so not from conf/local, and a local server needs none.
+    """
+
+    def __init__(
+        self,
+        *,
+        role: str,
+        settings: dict[str, Any],
+        filepath: str,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Name the role, its EndpointParams and its completion store; `metadata` is for Viz."""
+        self._role = role
+        self._settings = settings
+        self._store = Path(filepath)
+        self._asker: Asker | None = None
+        self.metadata = metadata
+
+    def load(self) -> Asker:
+        """Build the asker once, so that its limits hold for all nodes together.
+
+        Raises:
+            UserError: If a setting is wrong, or `egress` forbids the endpoint.
+        """
+        if self._asker is None:
+            params = self._params()
+            self._asker = Asker(
+                OpenAiCompatibleModel(params, role=self._role, api_key=find_key(self._role)),
+                CompletionStore(self._store),
+                replies=params.replies,
+                spending=params.spending,
+                role=self._role,
+            )
+        return self._asker
+
+    def save(self, data: None) -> None:
+        """Refuse: a model is not written."""
+        raise UserError(f"{self._role} is a model; no node may write it")
+
+    def _params(self) -> EndpointParams:
+        try:
+            return EndpointParams.model_validate(self._settings)
+        except ValidationError as error:
+            faults = error.errors(include_url=False, include_input=False)
+            told = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in faults)
+            raise UserError(f"the settings of {self._role} in the catalog: {told}") from None
+
+    def _describe(self) -> dict[str, Any]:
+        return {
+            "role": self._role,
+            "url": self._settings.get("url"),
+            "model": self._settings.get("model"),
+            "store": str(self._store),
+        }
+
+    def _exists(self) -> bool:
+        return True
+
+
+def find_key(role: str) -> SecretStr | None:
+    """Find the key of a role in the environment or in conf/local; null if there is none.
+
+    Raises:
+        UserError: If conf/local/credentials.yml cannot be read.
+    """
+    if key := os.environ.get(f"{role.upper()}_API_KEY"):
+        return SecretStr(key)
+    file = (find_kedro_project(Path.cwd()) or Path.cwd()) / _CREDENTIALS
+    if not file.exists():
+        return None
+    try:
+        key = (yaml.safe_load(file.read_text()) or {}).get(role, {}).get("api_key")
+    except (yaml.YAMLError, AttributeError):
+        # The message of a parser would show what stands in the file.
+        raise UserError(
+            f"{_CREDENTIALS} must be YAML of the form `{role}: {{api_key: ...}}`"
+        ) from None
+    return SecretStr(str(key)) if key else None

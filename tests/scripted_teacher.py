@@ -1,0 +1,88 @@
+"""A teacher that reads the village by simple rules, and one that obeys whatever a document says."""
+
+import itertools
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from ragtuned_kedro.language_models.asking import Asker
+from ragtuned_kedro.language_models.completion_store import CompletionStore
+from ragtuned_kedro.language_models.prompt_files import PromptBook, read_prompts
+from ragtuned_kedro.language_models.scripted import ScriptedModel
+from ragtuned_kedro.schemas.parameters import ReplyParams, SpendingParams
+from ragtuned_kedro.schemas.records import Prompt
+
+ROOT = Path(__file__).parents[1]
+_FENCED = re.compile(r"\[(\w+) (\w{12}) begins\]\n(.*?)\n\[\1 \2 ends\]", re.DOTALL)
+
+
+def prompt_book(room: str) -> PromptBook:
+    return read_prompts(ROOT / "conf/base/prompts" / room)
+
+
+def asker_of(
+    script: Callable[[Prompt], str], path: Path, *, max_attempts: int = 2
+) -> tuple[Asker, ScriptedModel]:
+    model = ScriptedModel(script)
+    free = {"currency": "EUR", "prompt_price": 0, "completion_price": 0}
+    no_caps = {"max_calls": None, "max_tokens": None, "max_money": None}
+    asker = Asker(
+        model,
+        CompletionStore(path),
+        replies=ReplyParams(max_attempts=max_attempts, max_new_tokens=10_000),
+        spending=SpendingParams(**free, **no_caps),
+        role="teacher",
+    )
+    return asker, model
+
+
+def fenced(prompt: Prompt) -> dict[str, list[str]]:
+    """Sort what a prompt shows by its label."""
+    shown: dict[str, list[str]] = {}
+    for label, _, text in _FENCED.findall(prompt.messages[-1].content):
+        shown.setdefault(label, []).append(text)
+    return shown
+
+
+def shape_of(prompt: Prompt) -> set[str]:
+    """Name the keys that the reply shall have."""
+    return set(
+        json.loads(re.split("nothing else:\n", prompt.messages[-1].content)[1].split("\n\nYour")[0])
+    )
+
+
+def teach(prompt: Prompt) -> str:
+    """Reply as a good teacher would, from capitalised names and first sentences alone."""
+    shown, keys = fenced(prompt), shape_of(prompt)
+    text = (shown.get("document") or shown.get("group") or shown.get("notes") or [""])[0]
+    names = list(dict.fromkeys(re.findall(r"[A-Z][a-z]+(?: [A-Z][a-z]+)+", text)))
+    if "entities" in keys and "names" in shown:
+        return json.dumps({"entities": [], "relationships": []})
+    if "entities" in keys:
+        entities = [{"name": n, "type": "person", "description": f"{n} is named."} for n in names]
+        ends = [
+            {"source": a, "target": b, "description": f"{a} and {b}.", "strength": 5}
+            for a, b in itertools.pairwise(names)
+        ]
+        return json.dumps({"entities": entities, "relationships": ends})
+    if keys == {"description"}:
+        return json.dumps({"description": " ".join(text.split())})
+    if "findings" in keys:
+        point = {"summary": "A point.", "explanation": text[:80]}
+        head = {"title": ", ".join(names[:2]) or "A group", "summary": text[:80]}
+        return json.dumps({**head, "rating": 5, "rating_reason": "known", "findings": [point]})
+    quote = " ".join(text.split()[:6])
+    if "can_ask" in keys:
+        asked = re.search(r"question about (.*?) that", prompt.messages[-1].content)
+        subject = asked[1] if asked else "it"
+        return json.dumps({"can_ask": True, "question": f"What is told of {subject} at {quote}?"})
+    if "is_supported" in keys:
+        answer = shown["answer"][0]
+        good = " ".join(answer.split()) in " ".join(" ".join(shown["document"]).split())
+        return json.dumps({"is_supported": good, "quote": answer if good else ""})
+    said = {"reasoning": "It stands there.", "answer": quote, "quote": quote}
+    if "question" in keys:
+        subject = re.search(r"question about (.*?) whose", prompt.messages[-1].content)
+        said = {"question": f"What do we know of {subject[1] if subject else 'it'}?", **said}
+    return json.dumps(said)
