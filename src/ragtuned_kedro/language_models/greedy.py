@@ -1,5 +1,6 @@
 """Greedy decoding of one batch, in which a row that has ended costs nothing more."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,10 +10,14 @@ import torch
 
 @dataclass
 class GreedyRow:
-    """What one prompt has been answered so far, without the end token."""
+    """What one prompt has been answered so far, without the end token.
+
+    `first_token_seconds` is the wall time until the whole batch had its first tokens.
+    """
 
     ids: list[int] = field(default_factory=list)
     has_ended: bool = False
+    first_token_seconds: float = 0.0
 
 
 @torch.inference_mode()
@@ -31,6 +36,7 @@ def decode_greedily(
     """
     if not prompts:
         return []
+    started = time.monotonic()
     rows = [GreedyRow() for _ in prompts]
     width = max(len(prompt) for prompt in prompts)
     padded = [[pad_id] * (width - len(prompt)) + list(prompt) for prompt in prompts]
@@ -51,8 +57,10 @@ def decode_greedily(
         )
         cache = output.past_key_values
         tokens = output.logits[:, -1].argmax(-1)
+        chosen = tokens.tolist()
         still_open = []
-        for index, (row, token) in enumerate(zip(open_rows, tokens.tolist(), strict=True)):
+        for index, (row, token) in enumerate(zip(open_rows, chosen, strict=True)):
+            row.first_token_seconds = row.first_token_seconds or time.monotonic() - started
             if token in end_ids:
                 row.has_ended = True
             else:

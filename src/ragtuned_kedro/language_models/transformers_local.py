@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ragtuned_kedro.language_models.adapter_folder import merge_adapter, read_ad
 from ragtuned_kedro.language_models.boundary import Keep
 from ragtuned_kedro.language_models.chat import Chat, load_chat
 from ragtuned_kedro.language_models.greedy import GreedyRow, decode_greedily
+from ragtuned_kedro.language_models.memory import PeakMemory
 from ragtuned_kedro.language_models.weights import (
     Quantization,
     choose_device,
@@ -114,25 +116,26 @@ class LocalModel:
     ) -> list[Completion]:
         started = time.monotonic()
         room = self._context - max_new_tokens
-        rows = iter(
-            decode_greedily(
-                self._model,
-                [ids for ids in encoded if len(ids) <= room],
-                max_new_tokens=max_new_tokens,
-                end_ids=self._chat.end_ids,
-                pad_id=self._chat.pad_id,
+        with PeakMemory(self._model.device.type) as peak:
+            rows = iter(
+                decode_greedily(
+                    self._model,
+                    [ids for ids in encoded if len(ids) <= room],
+                    max_new_tokens=max_new_tokens,
+                    end_ids=self._chat.end_ids,
+                    pad_id=self._chat.pad_id,
+                )
             )
-        )
-        seconds = (time.monotonic() - started) / len(prompts)
+        cost = _BatchCost(len(prompts), time.monotonic() - started, peak.n_bytes)
         return [
-            self._completion(prompt, len(ids), next(rows), seconds)
+            self._completion(prompt, len(ids), next(rows), cost)
             if len(ids) <= room
             else _refusal(prompt, len(ids), room)
             for prompt, ids in zip(prompts, encoded, strict=True)
         ]
 
     def _completion(
-        self, prompt: Prompt, n_prompt_tokens: int, row: GreedyRow, seconds: float
+        self, prompt: Prompt, n_prompt_tokens: int, row: GreedyRow, cost: "_BatchCost"
     ) -> Completion:
         return Completion(
             key=prompt.key,
@@ -140,8 +143,19 @@ class LocalModel:
             finish_reason="stop" if row.has_ended else "length",
             n_prompt_tokens=n_prompt_tokens,
             n_completion_tokens=len(row.ids),
-            seconds=seconds,
+            seconds=cost.seconds / cost.n_prompts,
+            first_token_seconds=row.first_token_seconds / cost.n_prompts,
+            peak_memory_bytes=cost.peak_memory_bytes,
         )
+
+
+@dataclass(frozen=True)
+class _BatchCost:
+    """What a batch took as a whole."""
+
+    n_prompts: int
+    seconds: float
+    peak_memory_bytes: int
 
 
 def load_local_model(

@@ -459,6 +459,40 @@ class Answers(Table):
         unique = ["query_id", "system", "sample"]
 
 
+class Retrievals(Table):
+    """What a system fetched for a query, in its order, and whether the answer was made from it.
+
+    Scores compare within one query and unit kind; a system that ranks nothing has none. A query
+    for which nothing was fetched has no row.
+    """
+
+    query_id: str
+    system: str
+    position: int = pa.Field(ge=0)
+    unit_kind: str = pa.Field(
+        isin=["document", "chunk", "sentence", "entity", "relationship", "report"]
+    )
+    unit_id: str
+    score: float = pa.Field(nullable=True)
+    n_tokens: int = pa.Field(ge=0, description="of the text that stands, or would, in the prompt")
+    is_used: bool
+
+    class Config:
+        """A position occurs once per query and system."""
+
+        unique = ["query_id", "system", "position"]
+
+
+class IndexCosts(Table):
+    """What a system prepared before the first question, and what that took when it was made."""
+
+    unit_kind: str = pa.Field(unique=True)
+    n_units: int = pa.Field(ge=0)
+    n_tokens: int = pa.Field(ge=0, description="tokens indexed")
+    n_bytes: int = pa.Field(ge=0, description="on disk")
+    seconds: float = pa.Field(ge=0)
+
+
 class QueryScores(Table):
     """How one answer fared; `score` is the share of its query's assertions that hold.
 
