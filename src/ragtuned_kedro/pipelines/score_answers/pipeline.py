@@ -1,6 +1,11 @@
 from kedro.pipeline import Node, Pipeline
 
-from ragtuned_kedro.pipelines.systems import ALL_ANSWERS, BASE_ANSWERS, TUNED_ANSWERS
+from ragtuned_kedro.pipelines.systems import (
+    ALL_ANSWERS,
+    ALL_INDEX_COSTS,
+    BASE_ANSWERS,
+    TUNED_ANSWERS,
+)
 
 from .nodes import (
     compare_systems,
@@ -29,7 +34,13 @@ def _scoring() -> list[Node]:
         ),
         Node(
             measure_overlaps,
-            inputs=["evaluation_queries", "assertions", *ALL_ANSWERS],
+            inputs=[
+                "evaluation_queries",
+                "assertions",
+                "embedder_folder",
+                "params:answering",
+                *ALL_ANSWERS,
+            ],
             outputs="answer_overlaps",
             name="measure_overlaps",
         ),
@@ -67,7 +78,7 @@ def _comparing() -> list[Node]:
         ),
         Node(
             measure_running_costs,
-            inputs=["comparison", "stage_seconds", "training_log"],
+            inputs=["comparison", "stage_seconds", "training_log", *ALL_INDEX_COSTS],
             outputs="running_costs",
             name="measure_running_costs",
         ),
