@@ -24,6 +24,7 @@ BLOCKS = {
     "lora": parameters.LoraParams,
     "optimization": parameters.OptimizationParams,
     "answering": parameters.AnsweringParams,
+    "rag_tuned": parameters.RecallParams,
     "examples": parameters.ExampleParams,
 }
 EXAMPLES = [

@@ -63,3 +63,19 @@ def test_only_answers_are_counted_and_padding_changes_nothing(toy_model):
     # A model that scales its own logits goes another way to the same numbers.
     model.config.logit_scale = 1.0
     torch.testing.assert_close(summed_loss(model, ids, is_target), alone)
+
+
+def test_a_loss_in_portions_has_the_gradients_of_the_whole(toy_model, monkeypatch):
+    monkeypatch.setattr("ragtuned_kedro.tuning.loss._PORTION", 2)
+    model = load_weights(
+        toy_model,
+        quantization=Quantization(kind="none", double_quant=False, compute_dtype="float32"),
+        device="cpu",
+    )
+    weight = model.model.layers[0].mlp.up_proj.weight.requires_grad_()
+    ids = torch.arange(3, 17).reshape(2, 7)
+    is_target = torch.arange(7).repeat(2, 1) > 2
+    in_portions = torch.autograd.grad(summed_loss(model, ids, is_target) / 3, weight)
+    model.config.logit_scale = 1.0
+    whole = torch.autograd.grad(summed_loss(model, ids, is_target) / 3, weight)
+    torch.testing.assert_close(in_portions, whole)

@@ -3,21 +3,66 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
+
+from ragtuned_kedro.language_models.chat import Chat
+from ragtuned_kedro.schemas.records import Prompt
 
 
 @dataclass
 class GreedyRow:
     """What one prompt has been answered so far, without the end token.
 
-    `first_token_seconds` is the wall time until the whole batch had its first tokens.
+    `first_token_seconds` is the wall time until the whole batch had its first tokens, `n_unsaid`
+    the number of tokens that were decoded on the way and are not part of the answer.
     """
 
     ids: list[int] = field(default_factory=list)
     has_ended: bool = False
     first_token_seconds: float = 0.0
+    n_unsaid: int = 0
+
+    @property
+    def n_decoded(self) -> int:
+        """Count every token that was decoded."""
+        return len(self.ids) + self.n_unsaid
+
+
+class Decoder(Protocol):
+    """Turns prompts into answers."""
+
+    @property
+    def model(self) -> Any:
+        """Show what the prompts have to fit into."""
+        ...
+
+    def decode(
+        self, prompts: Sequence[Prompt], encoded: Sequence[Sequence[int]], *, max_new_tokens: int
+    ) -> list[GreedyRow]:
+        """Answer each prompt; `encoded` holds their tokens."""
+        ...
+
+
+@dataclass(frozen=True)
+class GreedyDecoder:
+    """Says the likeliest token each time."""
+
+    model: Any
+    chat: Chat
+
+    def decode(
+        self, prompts: Sequence[Prompt], encoded: Sequence[Sequence[int]], *, max_new_tokens: int
+    ) -> list[GreedyRow]:
+        """Answer each prompt greedily."""
+        return decode_greedily(
+            self.model,
+            encoded,
+            max_new_tokens=max_new_tokens,
+            end_ids=self.chat.end_ids,
+            pad_id=self.chat.pad_id,
+        )
 
 
 @torch.inference_mode()

@@ -16,7 +16,7 @@ from ragtuned_kedro.answering.long_context import index_long_context, open_long_
 from ragtuned_kedro.answering.rag_tuned_retrieval import open_rag_tuned_retrieval
 from ragtuned_kedro.answering.systems import System
 from ragtuned_kedro.answering.vanilla_rag import index_vanilla_rag, open_vanilla_rag
-from ragtuned_kedro.schemas.parameters import AnsweringParams, BaseModelParams
+from ragtuned_kedro.schemas.parameters import AnsweringParams, BaseModelParams, RecallParams
 from ragtuned_kedro.schemas.records import BaseModelFolder
 
 # torch takes seconds to import, and every command of the project imports this file.
@@ -55,9 +55,11 @@ def open_rag_tuned(
     adapter: Path,
     base_model: BaseModelParams,
     answering: AnsweringParams,
+    rag_tuned: RecallParams,
 ) -> System:
     """Open the candidate."""
     from ragtuned_kedro.answering import rag_tuned as system
+    from ragtuned_kedro.language_models.recall import Recall
 
     return system.open_rag_tuned(
         base_model_folder,
@@ -65,6 +67,7 @@ def open_rag_tuned(
         batch_size=answering.batch_size,
         device=answering.device,
         n_threads=base_model.n_threads,
+        recall=Recall.of(answering.abstention, **rag_tuned.model_dump()),
     )
 
 

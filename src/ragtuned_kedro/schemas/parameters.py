@@ -154,6 +154,18 @@ class AnsweringParams(Block):
     device: Literal["auto", "cpu", "cuda"]
 
 
+class RecallParams(Block):
+    """How the tuned model remembers; `n_recalled` of 1 says the first thing that comes to mind.
+
+    It does not know when its refusal is likelier than the opening of what it would say by at least
+    `abstention_margin`, in nats; below 0 by at most so much.
+    """
+
+    n_recalled: int = Field(ge=1, description="passages recalled and read again per question")
+    opening_tokens: int = Field(ge=1, description="tokens by which passages are told apart")
+    abstention_margin: float
+
+
 class ComparedQuestionsParams(Block):
     """Which evaluation questions the systems besides the base and the tuned model are asked."""
 

@@ -27,8 +27,7 @@ def speed_up(tuned: Any) -> None:
     plain = tuned.config.model_type in _PLAIN_MODELS
     for module in tuned.modules():
         if isinstance(module, LoraLinear) and _is_bare(module):
-            weights = (module.base_layer.weight, *_factors(module))
-            module.forward = partial(_apply_lora, weights, module.scaling["default"])
+            _replace_lora(module)
         elif plain and type(module).__name__.endswith("RMSNorm"):
             module.forward = partial(_apply_norm, module.weight, module.variance_epsilon)
     if plain and not getattr(tuned.config, "attention_dropout", 0):
@@ -121,6 +120,12 @@ class _Norm(torch.autograd.Function):
         return grad_x.to(gradients[0].dtype), None, None
 
 
+def _replace_lora(module: Any) -> None:
+    factors = (module.lora_A["default"].weight, module.lora_B["default"].weight)
+    weights = (module.base_layer.weight, *factors)
+    module.forward = partial(_apply_lora, weights, module.scaling["default"])
+
+
 def _apply_lora(weights: tuple[torch.Tensor, ...], scale: float, x: torch.Tensor) -> Any:
     return _Lora.apply(x, *weights, scale)
 
@@ -140,7 +145,3 @@ def _is_bare(module: LoraLinear) -> bool:
         and layer.weight.device.type == "cpu"
         and not (isinstance(dropout, torch.nn.Dropout) and dropout.p > 0)
     )
-
-
-def _factors(module: LoraLinear) -> tuple[torch.Tensor, torch.Tensor]:
-    return module.lora_A["default"].weight, module.lora_B["default"].weight
