@@ -90,7 +90,7 @@ def test_the_whole_way_ends_with_a_report_and_a_registered_model(first_run: Path
 
 def test_answers_are_rectangular(first_run: Path) -> None:
     for system, plan in PLANS.items():
-        asked = "evaluation_queries" if plan.asks_all else "compared_queries"
+        asked = "asked_queries" if plan.asks_all else "compared_queries"
         queries = pd.read_parquet(first_run / f"04_feature/{asked}.parquet")
         answers = pd.read_parquet(first_run / f"07_model_output/{system}/answers.parquet")
         assert sorted(answers["query_id"]) == sorted(queries["query_id"])
@@ -98,7 +98,7 @@ def test_answers_are_rectangular(first_run: Path) -> None:
 
 
 def test_no_evaluation_phrasing_occurs_in_training(first_run: Path) -> None:
-    asked = pd.read_parquet(first_run / "04_feature/evaluation_queries.parquet")["text"]
+    asked = pd.read_parquet(first_run / "04_feature/asked_queries.parquet")["text"]
     taught = pd.read_parquet(first_run / "04_feature/training_queries.parquet")["text"]
     assert not set(asked.str.casefold()) & set(taught.str.casefold())
 
@@ -114,7 +114,7 @@ def test_two_runs_from_scratch_give_the_same_bytes_up_to_the_examples(
     first_run: Path, toy: Path, tmp_path: Path
 ) -> None:
     names = ["fetch_model", "prepare_corpus", "build_graph", "detect_communities"]
-    names += ["write_reports", "ask_questions", "synthesize_qa"]
+    names += ["write_reports", "ask_questions", "synthesize_qa", "generate_questions"]
     run(tmp_path, toy, names)
     first = hashes(first_run, *TO_EXAMPLES)
     assert hashes(tmp_path, *TO_EXAMPLES) == first
@@ -132,6 +132,8 @@ def test_every_pipeline_is_registered(monkeypatch: pytest.MonkeyPatch) -> None:
         "detect_communities",
         "write_reports",
         "ask_questions",
+        "generate_questions",
+        "judge_answers",
         "synthesize_qa",
         "tune_adapter",
         "answer_queries",

@@ -9,6 +9,7 @@ from ragtuned_kedro.pipelines.lineage import find_stages
 # What a comparison takes where the adapter and the questions are there.
 _EVALUATING = (
     "ask_questions",
+    "generate_questions",
     "answer_queries",
     "score_answers",
     "judge_answers",

@@ -10,6 +10,7 @@ from kedro_datasets.pickle import PickleDataset
 
 from ragtuned_kedro.hooks import ClosingTable, StageSeconds
 from ragtuned_kedro.pipelines.ask_questions import create_pipeline as ask_questions
+from ragtuned_kedro.pipelines.generate_questions import create_pipeline as generate_questions
 from ragtuned_kedro.pipelines.lineage import find_stages, index_nodes
 from ragtuned_kedro.pipelines.report_results import create_pipeline as report_results
 from ragtuned_kedro.pipelines.score_answers import create_pipeline as score_answers
@@ -19,6 +20,7 @@ from ragtuned_kedro.schemas import tables as t
 from ragtuned_kedro.schemas.parameters import (
     AnsweringParams,
     ComparedQuestionsParams,
+    GenerationParams,
     ReportingParams,
     ScoringParams,
 )
@@ -97,6 +99,9 @@ def _catalog(
         "judge_metrics": t.frame_of(t.Metrics, []),
         "stage_seconds": {"tune_adapter": {"tune": 3.0}},
         "params:compared_questions": ComparedQuestionsParams(n_questions=None, seed=1),
+        "params:generation": GenerationParams(
+            n_per_scope=3, decontamination_similarity=0.9, seed=1
+        ),
         "params:scoring": SCORING,
         "params:reporting": REPORTING,
         "parameters": {"scoring": SCORING, "n": 1},
@@ -116,7 +121,7 @@ def _catalog(
 
 
 def _run_all(catalog: DataCatalog) -> Pipeline:
-    pipeline = ask_questions() + score_answers() + report_results()
+    pipeline = ask_questions() + generate_questions() + score_answers() + report_results()
     SequentialRunner().run(pipeline, catalog)
     return pipeline
 

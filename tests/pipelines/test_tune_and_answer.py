@@ -65,7 +65,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> DataCatalog:
             "completion_folder": FolderDataset(filepath=str(folder / "completions")),
             "adapter": AdapterDataset(filepath=str(folder / "adapter")),
             "training_examples": MemoryDataset(EXAMPLES),
-            "evaluation_queries": MemoryDataset(queries),
+            "asked_queries": MemoryDataset(queries),
             "training_log": ParquetDataset(filepath=str(folder / "training_log.parquet")),
             "training_metrics": MemoryDataset(),
             "base_model.answers": MemoryDataset(),

@@ -15,6 +15,7 @@ from ragtuned_kedro.evaluation.metric_rows import (
 from ragtuned_kedro.schemas.tables import Metrics, frame_of
 
 QUERY_SET = "evaluation_queries"
+GENERATED_SET = "generated_queries"
 # How often a fact occurs in the corpus, as the number of documents that state it.
 OCCURRENCES: dict[str, Callable[[int], bool]] = {
     "1 document": lambda n: n == 1,

@@ -9,7 +9,7 @@ from kedro.pipeline import Pipeline
 from ragtuned_kedro import pipelines
 
 # What these make is there for other reasons than an answer: questions, and an installed model.
-_QUESTION_STAGES = ("ask_questions",)
+_QUESTION_STAGES = ("ask_questions", "generate_questions")
 _INSTALLING_STAGES = ("fetch_model",)
 
 

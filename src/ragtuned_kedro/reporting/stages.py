@@ -25,6 +25,7 @@ STAGE_OF = {
     "training_examples": "synthesize_qa",
     "evaluation_queries": "ask_questions",
     "assertions": "ask_questions",
+    "generated_queries": "generate_questions",
     "base_model.answers": "answer_queries",
     "rag_tuned.answers": "answer_queries",
     "query_scores": "score_answers",

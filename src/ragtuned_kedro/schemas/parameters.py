@@ -256,6 +256,14 @@ class ScoringParams(Block):
     seed: int = Field(ge=0)
 
 
+class GenerationParams(Block):
+    """Evaluation questions made from the graph, beside those that people wrote."""
+
+    n_per_scope: int = Field(ge=0, description="0 makes none")
+    decontamination_similarity: float = Share
+    seed: int = Field(ge=0)
+
+
 class JudgingParams(Block):
     """How a judge compares the tuned model with the other systems; nothing is asked if not on."""
 

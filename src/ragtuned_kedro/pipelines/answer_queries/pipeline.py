@@ -20,7 +20,7 @@ def create_pipeline(**_: object) -> Pipeline:
 
 
 def _answering(system: str, plan: Plan) -> Pipeline:
-    queries = "evaluation_queries" if plan.asks_all else "compared_queries"
+    queries = "asked_queries" if plan.asks_all else "compared_queries"
     nodes = [
         Node(plan.open, inputs=_inputs(plan.open), outputs="system", name="open"),
         Node(

@@ -3,8 +3,6 @@ import logging
 import pandas as pd
 
 from ragtuned_kedro.evaluation.queries import read_questions
-from ragtuned_kedro.evaluation.sample import sample_queries
-from ragtuned_kedro.schemas.parameters import ComparedQuestionsParams
 
 logger = logging.getLogger(__name__)
 
@@ -27,14 +25,3 @@ def read_question_files(
     if read.queries.empty:
         logger.warning("There are no evaluation questions, so the scorecard will be empty.")
     return read.queries, read.assertions, read.evidence, read.rejections
-
-
-def choose_compared(
-    evaluation_queries: pd.DataFrame, compared_questions: ComparedQuestionsParams
-) -> pd.DataFrame:
-    """Choose the questions that all systems are asked."""
-    return sample_queries(
-        evaluation_queries,
-        n_questions=compared_questions.n_questions,
-        seed=compared_questions.seed,
-    )

@@ -1,10 +1,10 @@
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import choose_compared, read_question_files
+from .nodes import read_question_files
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """Read question files and choose what all systems are asked."""
+    """Read question files."""
     return Pipeline(
         [
             Node(
@@ -17,12 +17,6 @@ def create_pipeline(**_: object) -> Pipeline:
                     "evaluation_rejections",
                 ],
                 name="read_question_files",
-            ),
-            Node(
-                choose_compared,
-                inputs=["evaluation_queries", "params:compared_questions"],
-                outputs="compared_queries",
-                name="choose_compared",
-            ),
+            )
         ]
     )

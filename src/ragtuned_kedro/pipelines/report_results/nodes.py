@@ -28,15 +28,23 @@ def complete_ledger(
     synthesis_ledger: pd.DataFrame,
     evaluation_rejections: pd.DataFrame,
     evaluation_queries: pd.DataFrame,
+    generated_rejections: pd.DataFrame,
+    generated_queries: pd.DataFrame,
 ) -> pd.DataFrame:
     """Add what became of the evaluation questions to the ledger of the synthesis."""
+    generated = rejection_ledger(
+        generated_rejections,
+        stage="generate_questions",
+        unit_kind="question",
+        n_accepted=len(generated_queries),
+    )
     asked = rejection_ledger(
         evaluation_rejections,
         stage="ask_questions",
         unit_kind="question",
         n_accepted=len(evaluation_queries),
     )
-    return pd.concat([synthesis_ledger, asked], ignore_index=True)
+    return pd.concat([synthesis_ledger, asked, generated], ignore_index=True)
 
 
 def draw_graph_picture(

@@ -27,7 +27,13 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 complete_ledger,
-                inputs=["synthesis_ledger", "evaluation_rejections", "evaluation_queries"],
+                inputs=[
+                    "synthesis_ledger",
+                    "evaluation_rejections",
+                    "evaluation_queries",
+                    "generated_rejections",
+                    "generated_queries",
+                ],
                 outputs="ledger",
                 name="complete_ledger",
             ),

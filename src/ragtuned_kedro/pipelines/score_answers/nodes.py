@@ -6,7 +6,12 @@ import plotly.graph_objects as go
 from ragtuned_kedro.evaluation import overlap, running_costs
 from ragtuned_kedro.evaluation.assertions import score_answers
 from ragtuned_kedro.evaluation.comparison import build_comparison, flatten_comparison
-from ragtuned_kedro.evaluation.scorecard import QUERY_SET, build_scorecard, flatten_metrics
+from ragtuned_kedro.evaluation.scorecard import (
+    GENERATED_SET,
+    QUERY_SET,
+    build_scorecard,
+    flatten_metrics,
+)
 from ragtuned_kedro.evaluation.scorecard_plot import plot_scorecard
 from ragtuned_kedro.evaluation.verdicts import verdicts_from_scores
 from ragtuned_kedro.pipelines.lineage import find_stages, index_nodes
@@ -18,23 +23,23 @@ _TUNING = "tune_adapter"
 
 
 def score_systems(
-    evaluation_queries: pd.DataFrame,
-    assertions: pd.DataFrame,
+    asked_queries: pd.DataFrame,
+    asked_assertions: pd.DataFrame,
     scoring: ScoringParams,
     *answers: pd.DataFrame,
 ) -> pd.DataFrame:
     """Score the answers of all systems."""
     return score_answers(
-        evaluation_queries,
-        assertions,
+        asked_queries,
+        asked_assertions,
         pd.concat(answers, ignore_index=True),
         abstention_phrases=scoring.abstention_phrases,
     )
 
 
 def measure_overlaps(
-    evaluation_queries: pd.DataFrame,
-    assertions: pd.DataFrame,
+    asked_queries: pd.DataFrame,
+    asked_assertions: pd.DataFrame,
     embedder_folder: BaseModelFolder,
     answering: AnsweringParams,
     *answers: pd.DataFrame,
@@ -43,8 +48,8 @@ def measure_overlaps(
     from ragtuned_kedro.language_models.embedder import load_embedder
 
     return overlap.measure_overlaps(
-        evaluation_queries,
-        assertions,
+        asked_queries,
+        asked_assertions,
         pd.concat(answers, ignore_index=True),
         embed=load_embedder(embedder_folder, device=answering.device),
     )
@@ -77,25 +82,31 @@ def make_scorecard(
 
 def compare_systems(
     evaluation_queries: pd.DataFrame,
+    generated_queries: pd.DataFrame,
     query_scores: pd.DataFrame,
     answer_overlaps: pd.DataFrame,
     recall_verdicts: pd.DataFrame,
     scoring: ScoringParams,
     *answers: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Build the metrics of all systems side by side."""
-    return build_comparison(
-        evaluation_queries,
-        pd.concat(answers, ignore_index=True),
-        query_scores,
-        answer_overlaps,
-        recall_verdicts,
-        systems=SYSTEMS,
-        query_set=QUERY_SET,
-        n_bootstrap=scoring.n_bootstrap,
-        confidence=scoring.confidence,
-        seed=scoring.seed,
-    )
+    """Build the metrics of all systems side by side, on each set of questions by itself."""
+    sets = {QUERY_SET: evaluation_queries, GENERATED_SET: generated_queries}
+    compared = [
+        build_comparison(
+            queries,
+            pd.concat(answers, ignore_index=True),
+            query_scores,
+            answer_overlaps,
+            recall_verdicts,
+            systems=SYSTEMS,
+            query_set=query_set,
+            n_bootstrap=scoring.n_bootstrap,
+            confidence=scoring.confidence,
+            seed=scoring.seed,
+        )
+        for query_set, queries in sets.items()
+    ]
+    return pd.concat(compared, ignore_index=True)
 
 
 def measure_running_costs(

@@ -28,15 +28,15 @@ def _scoring() -> list[Node]:
     return [
         Node(
             score_systems,
-            inputs=["evaluation_queries", "assertions", "params:scoring", *ALL_ANSWERS],
+            inputs=["asked_queries", "asked_assertions", "params:scoring", *ALL_ANSWERS],
             outputs="query_scores",
             name="score_systems",
         ),
         Node(
             measure_overlaps,
             inputs=[
-                "evaluation_queries",
-                "assertions",
+                "asked_queries",
+                "asked_assertions",
                 "embedder_folder",
                 "params:answering",
                 *ALL_ANSWERS,
@@ -67,6 +67,7 @@ def _comparing() -> list[Node]:
             compare_systems,
             inputs=[
                 "evaluation_queries",
+                "generated_queries",
                 "query_scores",
                 "answer_overlaps",
                 "recall_verdicts",
