@@ -132,6 +132,8 @@ def test_every_pipeline_is_registered(monkeypatch: pytest.MonkeyPatch) -> None:
         "score_answers",
         "register_model",
         "report_results",
+        "estimate",
+        "account_spending",
     }
 
 
