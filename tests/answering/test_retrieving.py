@@ -1,0 +1,84 @@
+"""Systems that retrieve, one query each, with the real base model and the real embedder."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from ragtuned_kedro.answering import graph_global, graph_local, long_context, vanilla_rag
+from ragtuned_kedro.answering.systems import answer_queries
+from ragtuned_kedro.language_models.base_model import resolve_base_model, resolve_encoder
+from ragtuned_kedro.schemas import parameters
+from ragtuned_kedro.schemas.tables import Answers, IndexCosts, Retrievals
+
+CONF = Path(__file__).parents[2] / "conf" / "base"
+QUERIES = pd.DataFrame({"query_id": ["equery-a"], "text": ["Who painted the door of Tarn Mill?"]})
+
+
+def block(file: str, name: str, kind: type, **changes: object):  # type: ignore[no-untyped-def]
+    settings = yaml.safe_load((CONF / f"parameters_{file}.yml").read_text())
+    return kind(**(settings[name] | changes))
+
+
+@pytest.fixture(scope="module")
+def given(village, tmp_path_factory: pytest.TempPathFactory) -> dict:  # type: ignore[no-untyped-def]
+    """What the functions of all systems ask for, under the names of their arguments."""
+    cache = tmp_path_factory.mktemp("models")
+    base_model = block("base_model", "base_model", parameters.BaseModelParams, n_threads=1)
+    embedder = block("answering", "embedder", parameters.EncoderParams)
+    model = base_model.model_dump(exclude={"n_threads"})
+    return {
+        "base_model_folder": resolve_base_model(**model, cache=cache),
+        "embedder_folder": resolve_encoder(
+            **embedder.model_dump(), cache=cache, setting="embedder"
+        ),
+        "base_model_cache": cache,
+        "index_folder": cache / "indexes",
+        "base_model": base_model,
+        "answering": block("answering", "answering", parameters.AnsweringParams, device="cpu"),
+        "examples": block("synthesis", "examples", parameters.ExampleParams),
+        "vanilla_rag": block("answering", "vanilla_rag", parameters.VanillaRagParams),
+        "graph_local": block("answering", "graph_local", parameters.GraphLocalParams),
+        "graph_global": block("answering", "graph_global", parameters.GraphGlobalParams),
+        "long_context": block("answering", "long_context", parameters.LongContextParams),
+        "documents": village.documents,
+        "chunks": village.chunks,
+        "sentences": village.sentences,
+        "entities": village.entities,
+        "relationships": village.relationships,
+        "entity_chunks": village.entity_chunks,
+        "communities": village.communities,
+        "community_members": village.members,
+        "community_reports": village.reports,
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", [vanilla_rag, graph_local, graph_global, long_context])
+def test_a_system_that_retrieves_answers_from_what_it_shows(module, given, tmp_path):
+    name = module.__name__.rsplit(".", 1)[-1]
+    prompts = CONF / "prompts" / "answering"
+    given = given | {
+        "prompt": (prompts / f"{name}.md").read_text(),
+        "map_prompt": (prompts / "graph_global_map.md").read_text(),
+    }
+
+    def call(function, **more):  # type: ignore[no-untyped-def]
+        known = given | more
+        names = function.__code__.co_varnames[: function.__code__.co_argcount]
+        return function(**{one: known[one] for one in names})
+
+    index, costs = call(getattr(module, f"index_{name}"))
+    again, same_costs = call(getattr(module, f"index_{name}"))
+    assert again == index
+    assert same_costs.equals(IndexCosts.validate(costs))
+    system = call(getattr(module, f"open_{name}"), index=index)
+    answers, retrievals = answer_queries(
+        system, QUERIES, completion_folder=tmp_path, system_prompt="", max_new_tokens=24
+    )
+    (answer,) = Answers.validate(answers).to_dict("records")
+    assert answer["error"] is None or pd.isna(answer["error"])
+    assert answer["text"]
+    assert answer["n_prompt_tokens"] > 20
+    assert Retrievals.validate(retrievals)["is_used"].any()
