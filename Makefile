@@ -25,7 +25,7 @@ ifneq ($(CORPUS),)
 endif
 RUN_OPTIONS := $(if $(ENV),--env $(ENV)) $(PARAMS)
 
-.PHONY: run test lint install smoke viz mlflow ask clean help
+.PHONY: run evaluate test lint install smoke viz mlflow ask clean help
 
 help: ## Show the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ lint: $(VENV)/.tested
 	$(BIN)/ruff format --check src tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+evaluate: $(VENV)/.installed ## Compare all systems on all questions, with the adapter that is there
+	@$(BIN)/kedro run --pipelines=evaluate $(RUN_OPTIONS)
 
 smoke: $(VENV)/.tested ## Run the whole pipeline in about a minute, with a toy base model
 	@$(BIN)/python -m tests.toy_model data/smoke/toy_base_model

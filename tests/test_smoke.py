@@ -17,8 +17,9 @@ from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
 
 from ragtuned_kedro.pipeline_registry import register_pipelines
+from ragtuned_kedro.pipelines.systems import PLANS
 from ragtuned_kedro.session import PlainSpokenSession
-from tests.toy_model import build_toy_model
+from tests.toy_model import build_toy_embedder, build_toy_model
 
 ROOT = Path(__file__).parents[1]
 # Tables that two runs from scratch must give byte by byte.
@@ -27,7 +28,9 @@ TO_EXAMPLES = ("02_intermediate", "03_primary", "04_feature", "05_model_input")
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_toy_model(tmp_path_factory.mktemp("toy"))
+    folder = tmp_path_factory.mktemp("toy")
+    build_toy_embedder(folder / "embedder")
+    return build_toy_model(folder / "model")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -50,6 +53,7 @@ def run(data_root: Path, toy: Path, pipeline_names: list[str] | None = None, **p
         "data_root": str(data_root),
         "base_models": str(data_root / "06_models/base_models"),
         "base_model_source": str(toy),
+        "embedder_source": str(toy.with_name("embedder")),
     }
     with PlainSpokenSession.create(ROOT, env="smoke", runtime_params=known | params) as session:
         return session.run(pipeline_names=pipeline_names)
@@ -85,14 +89,16 @@ def test_the_whole_way_ends_with_a_report_and_a_registered_model(first_run: Path
 
 
 def test_answers_are_rectangular(first_run: Path) -> None:
-    queries = pd.read_parquet(first_run / "04_feature/evaluation_queries.parquet")
-    for system in ("base_model", "rag_tuned"):
+    for system, plan in PLANS.items():
+        asked = "asked_queries" if plan.asks_all else "compared_queries"
+        queries = pd.read_parquet(first_run / f"04_feature/{asked}.parquet")
         answers = pd.read_parquet(first_run / f"07_model_output/{system}/answers.parquet")
         assert sorted(answers["query_id"]) == sorted(queries["query_id"])
+        assert set(answers["system"]) == {system}
 
 
 def test_no_evaluation_phrasing_occurs_in_training(first_run: Path) -> None:
-    asked = pd.read_parquet(first_run / "04_feature/evaluation_queries.parquet")["text"]
+    asked = pd.read_parquet(first_run / "04_feature/asked_queries.parquet")["text"]
     taught = pd.read_parquet(first_run / "04_feature/training_queries.parquet")["text"]
     assert not set(asked.str.casefold()) & set(taught.str.casefold())
 
@@ -108,7 +114,7 @@ def test_two_runs_from_scratch_give_the_same_bytes_up_to_the_examples(
     first_run: Path, toy: Path, tmp_path: Path
 ) -> None:
     names = ["fetch_model", "prepare_corpus", "build_graph", "detect_communities"]
-    names += ["write_reports", "ask_questions", "synthesize_qa"]
+    names += ["write_reports", "ask_questions", "synthesize_qa", "generate_questions"]
     run(tmp_path, toy, names)
     first = hashes(first_run, *TO_EXAMPLES)
     assert hashes(tmp_path, *TO_EXAMPLES) == first
@@ -126,12 +132,15 @@ def test_every_pipeline_is_registered(monkeypatch: pytest.MonkeyPatch) -> None:
         "detect_communities",
         "write_reports",
         "ask_questions",
+        "generate_questions",
+        "judge_answers",
         "synthesize_qa",
         "tune_adapter",
         "answer_queries",
         "score_answers",
         "register_model",
         "report_results",
+        "evaluate",
         "estimate",
         "account_spending",
     }
@@ -191,6 +200,7 @@ def test_a_run_killed_while_tuning_goes_on_from_its_checkpoint(first_run: Path, 
         f"data_root={first_run}",
         f"base_models={first_run / '06_models/base_models'}",
         f"base_model_source={toy}",
+        f"embedder_source={toy.with_name('embedder')}",
         "optimization.epochs=40",
     ]
     command = [

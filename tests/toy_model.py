@@ -4,7 +4,9 @@ python -m tests.toy_model FOLDER
 """
 
 import sys
+import tempfile
 from pathlib import Path
+from typing import Any
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] + '\n' + message['content'] }}"
@@ -19,25 +21,14 @@ def build_toy_model(folder: Path, *, seed: int = 0) -> Path:
     Every byte is a token, so that any text can be read and no tokenizer has to be trained.
     """
     import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers import LlamaConfig, LlamaForCausalLM
 
-    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: place for place, token in enumerate([*special, *letters])}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens(special)
-    wrapped = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        **dict(zip(["pad_token", "bos_token", "eos_token"], special, strict=True)),
-    )
+    wrapped = _byte_tokenizer()
     wrapped.chat_template = CHAT_TEMPLATE
     torch.manual_seed(seed)
     model = LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=len(vocabulary),
+            vocab_size=len(wrapped),
             hidden_size=64,
             intermediate_size=128,
             num_hidden_layers=2,
@@ -59,5 +50,51 @@ def build_toy_model(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
+def build_toy_embedder(folder: Path, *, seed: int = 0) -> Path:
+    """Write a sentence-transformers model of one layer with random weights into `folder`."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.models import Pooling, Transformer
+    from transformers import BertConfig, BertModel
+
+    wrapped = _byte_tokenizer()
+    torch.manual_seed(seed)
+    bert = BertModel(
+        BertConfig(
+            vocab_size=len(wrapped),
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            max_position_embeddings=256,
+        )
+    )
+    with tempfile.TemporaryDirectory() as bare:
+        bert.save_pretrained(bare)
+        wrapped.save_pretrained(bare)
+        transformer = Transformer(bare, max_seq_length=256)
+    pooling = Pooling(32, pooling_mode="mean")
+    SentenceTransformer(modules=[transformer, pooling], device="cpu").save(str(folder))
+    return folder
+
+
+def _byte_tokenizer() -> Any:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: place for place, token in enumerate([*special, *letters])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(special)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        **dict(zip(["pad_token", "bos_token", "eos_token"], special, strict=True)),
+    )
+
+
 if __name__ == "__main__":
     build_toy_model(Path(sys.argv[1]))
+    build_toy_embedder(Path(sys.argv[1]).with_name("toy_embedder"))

@@ -6,7 +6,6 @@ from typing import Any
 
 import mlflow
 from kedro.framework.hooks import hook_impl
-from kedro.framework.project import pipelines
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
@@ -14,6 +13,7 @@ from rich.console import Console
 
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.prompt_files import PromptBook
+from ragtuned_kedro.pipelines.lineage import find_stages
 from ragtuned_kedro.pipelines.systems import BASELINE, CANDIDATE
 from ragtuned_kedro.reporting.closing_table import closing_table
 from ragtuned_kedro.schemas.parameters import Block
@@ -42,7 +42,7 @@ class StageSeconds:
         """Start from earlier times, without those of nodes that no longer exist."""
         if self.dataset not in catalog:
             return
-        self._stage_of = _stages(dict(pipelines))
+        self._stage_of = _stages(find_stages())
         earlier: Seconds = catalog.load(self.dataset) if catalog.exists(self.dataset) else {}
         kept = {
             stage: {
@@ -85,6 +85,9 @@ class ClosingTable:
         registration: dict[str, Any] = catalog.load("registration")
         table = closing_table(
             catalog.load("metrics"),
+            catalog.load("comparison"),
+            catalog.load("running_costs"),
+            catalog.load("judge_metrics"),
             catalog.load("stage_rows"),
             catalog.load("stage_seconds"),
             candidate=CANDIDATE,

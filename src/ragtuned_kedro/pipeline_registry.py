@@ -1,18 +1,45 @@
 """The pipelines by name; `__default__` is the whole way from corpus to report."""
 
-from kedro.framework.project import find_pipelines
+from collections.abc import Mapping
+
 from kedro.pipeline import Pipeline
 
 from ragtuned_kedro.pipelines.engines import EMBEDDED, chosen_engines
+from ragtuned_kedro.pipelines.lineage import find_stages
+
+# What a comparison takes where the adapter and the questions are there.
+_EVALUATING = (
+    "ask_questions",
+    "generate_questions",
+    "answer_queries",
+    "score_answers",
+    "judge_answers",
+    "report_results",
+)
 
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Find every folder below `pipelines`; their sum is the default.
 
-    Without a teacher there is nothing to estimate, and its endpoint is not even read.
+    All are found whatever a command asks for: `evaluate` is made of several of them. Without a
+    teacher there is nothing to estimate, and its endpoint is not even read.
     """
-    pipelines = find_pipelines(raise_errors=True)
+    stages = find_stages()
     without = {"estimate"} if chosen_engines() == EMBEDDED else set()
-    wanted = (one for name, one in pipelines.items() if name not in without)
-    pipelines["__default__"] = sum(wanted, start=Pipeline([]))
-    return pipelines
+    wanted = (one for name, one in stages.items() if name not in without)
+    return {
+        **stages,
+        "__default__": sum(wanted, start=Pipeline([])),
+        "evaluate": _evaluate(stages),
+    }
+
+
+def _evaluate(stages: Mapping[str, Pipeline]) -> Pipeline:
+    """Compare all systems on all questions, with an existing adapter.
+
+    The default asks most systems a sample of the questions; here the same nodes take them all.
+    """
+    return Pipeline(
+        sum((stages[name] for name in _EVALUATING), start=Pipeline([])),
+        parameters={"params:compared_questions": "params:all_questions"},
+    )

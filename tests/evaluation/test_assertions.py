@@ -95,7 +95,9 @@ def _scores(scope: str, question: str, wanted: list[str], said: str, *, failed: 
         "finish_reason": "error" if failed else "stop",
         "n_prompt_tokens": 1,
         "n_completion_tokens": 1,
+        "first_token_seconds": None,
         "seconds": 0.1,
+        "peak_memory_bytes": 0,
         "error": "boom" if failed else None,
     }
     scored = score_answers(

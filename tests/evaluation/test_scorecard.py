@@ -65,7 +65,9 @@ def _scorecard(questions: list[tuple[str, int, float, float]], *, failed: bool =
                     "finish_reason": "error" if failed and place == 0 else "stop",
                     "n_prompt_tokens": 1,
                     "n_completion_tokens": 10,
+                    "first_token_seconds": None,
                     "seconds": 0.5,
+                    "peak_memory_bytes": 0,
                     "error": None,
                 }
             )

@@ -159,6 +159,12 @@ def test_a_fresh_process_asks_the_registered_model(client: MlflowClient, tmp_pat
             "system_prompt": "",
             "max_new_tokens": 4,
             "batch_size": 2,
+            "recall": {
+                "n_recalled": 2,
+                "opening_tokens": 2,
+                "abstention": "No.",
+                "abstention_margin": 0.0,
+            },
             "device": "cpu",
             "n_threads": 1,
         },

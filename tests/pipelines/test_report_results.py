@@ -3,7 +3,6 @@ from pathlib import Path
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
-from kedro.framework.project import configure_project, pipelines
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
@@ -11,13 +10,23 @@ from kedro_datasets.pickle import PickleDataset
 
 from ragtuned_kedro.hooks import ClosingTable, StageSeconds
 from ragtuned_kedro.pipelines.ask_questions import create_pipeline as ask_questions
+from ragtuned_kedro.pipelines.generate_questions import create_pipeline as generate_questions
+from ragtuned_kedro.pipelines.lineage import find_stages, index_nodes
 from ragtuned_kedro.pipelines.report_results import create_pipeline as report_results
 from ragtuned_kedro.pipelines.score_answers import create_pipeline as score_answers
+from ragtuned_kedro.pipelines.systems import ALL_INDEX_COSTS, SYSTEMS
 from ragtuned_kedro.reporting.stages import STAGE_OF
 from ragtuned_kedro.schemas import tables as t
-from ragtuned_kedro.schemas.parameters import ReportingParams, ScoringParams
-from ragtuned_kedro.schemas.records import AdapterCard
+from ragtuned_kedro.schemas.parameters import (
+    AnsweringParams,
+    ComparedQuestionsParams,
+    GenerationParams,
+    ReportingParams,
+    ScoringParams,
+)
+from ragtuned_kedro.schemas.records import AdapterCard, BaseModelFolder
 from tests.reporting.run_tables import ABSTENTIONS, JOURNAL, RunTables, run_tables
+from tests.toy_model import build_toy_embedder
 
 SCORING = ScoringParams(abstention_phrases=ABSTENTIONS, n_bootstrap=100, confidence=0.9, seed=1)
 REPORTING = ReportingParams(
@@ -53,7 +62,14 @@ def adapter(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _catalog(run: RunTables, adapter: Path, questions: list[tuple[str, bytes]]) -> DataCatalog:
+@pytest.fixture(scope="module")
+def embedder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_toy_embedder(tmp_path_factory.mktemp("embedder"))
+
+
+def _catalog(
+    run: RunTables, adapter: Path, embedder: Path, questions: list[tuple[str, bytes]]
+) -> DataCatalog:
     given = {
         "raw_questions": questions,
         "documents": run.documents,
@@ -75,15 +91,29 @@ def _catalog(run: RunTables, adapter: Path, questions: list[tuple[str, bytes]]) 
         "training_log": run.training_log,
         "adapter": adapter,
         "registration": REGISTRATION,
+        "embedder_folder": BaseModelFolder(str(embedder), "toy", "0"),
+        "params:answering": AnsweringParams(
+            max_new_tokens=8, abstention="I do not know.", batch_size=2, device="cpu"
+        ),
+        "judgements": t.frame_of(t.Judgements, []),
+        "judge_metrics": t.frame_of(t.Metrics, []),
         "stage_seconds": {"tune_adapter": {"tune": 3.0}},
+        "params:compared_questions": ComparedQuestionsParams(n_questions=None, seed=1),
+        "params:generation": GenerationParams(
+            n_per_scope=3, decontamination_similarity=0.9, seed=1
+        ),
         "params:scoring": SCORING,
         "params:reporting": REPORTING,
         "parameters": {"scoring": SCORING, "n": 1},
     }
     asked = run.answers if questions else run.answers.head(0)
-    for system in ("base_model", "rag_tuned"):
+    index_costs = [{"unit_kind": "chunk", "n_units": 9, "n_tokens": 90}]
+    index_costs[0] |= {"n_bytes": 900, "seconds": 12.5}
+    given |= dict.fromkeys(ALL_INDEX_COSTS, t.frame_of(t.IndexCosts, index_costs))
+    for system in SYSTEMS:
         given[f"{system}.answers"] = asked[asked["system"] == system].reset_index(drop=True)
-    kept = ("report", "metrics", "graph_picture", "scorecard_plot", "mlflow_metrics", "stage_rows")
+    kept = ("report", "metrics", "comparison", "running_costs", "graph_picture", "scorecard_plot")
+    kept += ("mlflow_metrics", "stage_rows", "win_matrix")
     datasets = {name: MemoryDataset(data) for name, data in given.items()}
     # On disk, because a runner lets go of what lies in memory and was read.
     saved = {name: PickleDataset(filepath=str(adapter / name)) for name in kept}
@@ -91,27 +121,32 @@ def _catalog(run: RunTables, adapter: Path, questions: list[tuple[str, bytes]]) 
 
 
 def _run_all(catalog: DataCatalog) -> Pipeline:
-    pipeline = ask_questions() + score_answers() + report_results()
+    pipeline = ask_questions() + generate_questions() + score_answers() + report_results()
     SequentialRunner().run(pipeline, catalog)
     return pipeline
 
 
 def test_the_pipelines_go_from_question_files_to_a_report(
-    adapter: Path, capsys: pytest.CaptureFixture[str]
+    adapter: Path, embedder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = [(one.name, one.read_bytes()) for one in (JOURNAL / "questions").iterdir()]
-    catalog = _catalog(run_tables(), adapter, files)
+    catalog = _catalog(run_tables(), adapter, embedder, files)
     pipeline = _run_all(catalog)
     assert catalog.load("report").startswith("<!doctype html>")
     assert isinstance(catalog.load("graph_picture"), go.Figure)
     t.Metrics.validate(catalog.load("metrics"))
-    assert "rag_tuned/recall/local" in catalog.load("mlflow_metrics")
+    t.Metrics.validate(catalog.load("comparison"))
+    t.RunningCosts.validate(catalog.load("running_costs"))
+    logged = catalog.load("mlflow_metrics")
+    assert "rag_tuned/recall/local" in logged
+    compared = "comparison/evaluation_queries/rag_tuned/win_rate/local"
+    assert f"{compared}/assertion_recall/against_base_model" in logged
     ClosingTable().after_pipeline_run(pipeline, catalog)
     assert "Recall, local" in capsys.readouterr().out
 
 
-def test_a_corpus_without_questions_gets_a_report_too(adapter: Path) -> None:
-    catalog = _catalog(run_tables(), adapter, [])
+def test_a_corpus_without_questions_gets_a_report_too(adapter: Path, embedder: Path) -> None:
+    catalog = _catalog(run_tables(), adapter, embedder, [])
     _run_all(catalog)
     assert "No evaluation questions were asked" in catalog.load("report")
     assert catalog.load("mlflow_metrics") == {}
@@ -127,7 +162,7 @@ def test_a_run_of_one_stage_keeps_the_seconds_of_the_others(
     two = Node(identity, inputs="b", outputs="c", name="two")
     registered = {"first": Pipeline([one]), "second": Pipeline([two])}
     registered["__default__"] = registered["first"] + registered["second"]
-    monkeypatch.setattr("ragtuned_kedro.hooks.pipelines", registered)
+    monkeypatch.setattr("ragtuned_kedro.hooks.find_stages", lambda: registered)
     earlier = {"first": {"one": 5.0, "gone": 7.0}, "second": {"two": 6.0}}
     catalog = DataCatalog({"stage_seconds": MemoryDataset(earlier)})
     hook = StageSeconds()
@@ -140,12 +175,18 @@ def test_a_run_of_one_stage_keeps_the_seconds_of_the_others(
 
 
 def test_the_report_names_the_pipeline_that_really_makes_each_dataset() -> None:
-    configure_project("ragtuned_kedro")
     makers = {
         output: name
-        for name, pipeline in pipelines.items()
-        if name != "__default__"
+        for name, pipeline in find_stages().items()
         for node in pipeline.nodes
         for output in node.outputs
     }
     assert {dataset: makers[dataset] for dataset in STAGE_OF} == STAGE_OF
+
+
+def test_before_a_system_answers_runs_what_its_answers_descend_from_but_no_question() -> None:
+    stages = find_stages()
+    assert index_nodes(stages, "base_model") == {"base_model.open"}
+    tuned = index_nodes(stages, "rag_tuned")
+    assert {"cut_chunks", "build_graph", "synthesize_pairs", "tune_adapter"} <= tuned
+    assert not tuned & {"read_question_files", "rag_tuned.answer_queries", "base_model.open"}

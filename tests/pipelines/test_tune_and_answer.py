@@ -12,6 +12,7 @@ from ragtuned_kedro.datasets.base_model import BaseModelFolderDataset
 from ragtuned_kedro.datasets.folder import FolderDataset
 from ragtuned_kedro.language_models.adapter_folder import read_adapter_card
 from ragtuned_kedro.pipelines import answer_queries, fetch_model, tune_adapter
+from ragtuned_kedro.pipelines.systems import ALL_ANSWERS, ALL_RETRIEVALS, PLANS
 from ragtuned_kedro.schemas import parameters
 from ragtuned_kedro.schemas.tables import Answers, TrainingLog
 from tests.toy_model import build_toy_model
@@ -23,6 +24,7 @@ BLOCKS = {
     "lora": parameters.LoraParams,
     "optimization": parameters.OptimizationParams,
     "answering": parameters.AnsweringParams,
+    "rag_tuned": parameters.RecallParams,
     "examples": parameters.ExampleParams,
 }
 EXAMPLES = [
@@ -63,17 +65,24 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> DataCatalog:
             "completion_folder": FolderDataset(filepath=str(folder / "completions")),
             "adapter": AdapterDataset(filepath=str(folder / "adapter")),
             "training_examples": MemoryDataset(EXAMPLES),
-            "evaluation_queries": MemoryDataset(queries),
+            "asked_queries": MemoryDataset(queries),
             "training_log": ParquetDataset(filepath=str(folder / "training_log.parquet")),
             "training_metrics": MemoryDataset(),
             "base_model.answers": MemoryDataset(),
             "rag_tuned.answers": MemoryDataset(),
+            "base_model.retrievals": MemoryDataset(),
+            "rag_tuned.retrievals": MemoryDataset(),
             "base_model.system": MemoryDataset(copy_mode="assign"),
             "rag_tuned.system": MemoryDataset(copy_mode="assign"),
         }
     )
-    for pipeline in (fetch_model, tune_adapter, answer_queries):
-        SequentialRunner().run(pipeline.create_pipeline(), catalog)
+    # The systems that retrieve are part of the smoke run, which has a graph for them.
+    for pipeline in (
+        fetch_model.create_pipeline().only_nodes("fetch_base_model"),
+        tune_adapter.create_pipeline(),
+        answer_queries.create_pipeline().only_nodes_with_namespaces(["base_model", "rag_tuned"]),
+    ):
+        SequentialRunner().run(pipeline, catalog)
     return catalog
 
 
@@ -99,4 +108,10 @@ def test_every_system_answers_every_query(catalog, system):
 
 def test_what_is_made_for_the_answers_is_named_by_its_system():
     names = answer_queries.create_pipeline().outputs()
-    assert names == {"base_model.answers", "rag_tuned.answers"}
+    index_costs = {f"{name}.index_costs" for name, plan in PLANS.items() if plan.index}
+    assert names == {*ALL_ANSWERS, *ALL_RETRIEVALS, *index_costs}
+
+
+def test_a_shared_index_is_that_of_a_system_with_one():
+    for plan in PLANS.values():
+        assert plan.index_of is None or PLANS[plan.index_of].index is not None

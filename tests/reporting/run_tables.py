@@ -10,12 +10,17 @@ import networkx as nx
 import pandas as pd
 
 from ragtuned_kedro.evaluation.assertions import score_answers
+from ragtuned_kedro.evaluation.comparison import build_comparison
+from ragtuned_kedro.evaluation.overlap import measure_overlaps
 from ragtuned_kedro.evaluation.queries import QuestionTables, read_questions
-from ragtuned_kedro.evaluation.scorecard import build_scorecard
+from ragtuned_kedro.evaluation.running_costs import measure_running_costs
+from ragtuned_kedro.evaluation.scorecard import QUERY_SET, build_scorecard
+from ragtuned_kedro.evaluation.verdicts import verdicts_from_scores
 from ragtuned_kedro.schemas import tables as t
 from ragtuned_kedro.schemas.ids import content_id
 
 JOURNAL = Path(__file__).parents[2] / "data" / "01_raw"
+SYSTEMS = ("base_model", "rag_tuned", "vanilla_rag")
 ABSTENTIONS = ("not mentioned", "do not know", "says nothing about")
 _NAME = re.compile(r"(?<![.!?] )(?<!^)\b[A-Z][a-z]+(?: [A-Z][a-z]+)*")
 
@@ -41,6 +46,8 @@ class RunTables:
     answers: pd.DataFrame
     scores: pd.DataFrame
     metrics: pd.DataFrame
+    comparison: pd.DataFrame
+    running_costs: pd.DataFrame
 
 
 def run_tables(*, title: str | None = None, n_documents: int = 44) -> RunTables:
@@ -67,6 +74,24 @@ def run_tables(*, title: str | None = None, n_documents: int = 44) -> RunTables:
         n_bootstrap=200,
         confidence=0.95,
         seed=1,
+    )
+    comparison = build_comparison(
+        questions.queries,
+        answers,
+        scores,
+        measure_overlaps(questions.queries, questions.assertions, answers, embed=None),
+        verdicts_from_scores(scores, systems=SYSTEMS),
+        systems=SYSTEMS,
+        query_set=QUERY_SET,
+        n_bootstrap=200,
+        confidence=0.95,
+        seed=1,
+    )
+    running_costs = measure_running_costs(
+        comparison,
+        {"base_model": 0.5, "rag_tuned": 1200.0, "vanilla_rag": 30.0},
+        query_set=QUERY_SET,
+        candidate="rag_tuned",
     )
     ledger = t.frame_of(
         t.Ledger,
@@ -95,6 +120,8 @@ def run_tables(*, title: str | None = None, n_documents: int = 44) -> RunTables:
         answers,
         scores,
         metrics,
+        comparison,
+        running_costs,
     )
 
 
@@ -302,12 +329,18 @@ def _pairs(sentences: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.Data
 
 
 def _answers(questions: QuestionTables) -> pd.DataFrame:
-    """The tuned system knows two of three references; the base model one of twenty; one fails."""
+    """The tuned system knows two of three references; the base model one of twenty; one fails.
+
+    Vanilla RAG is asked every second question only; of these it knows three of four.
+    """
     references = defaultdict(lambda: "The journal says nothing about that.")
     references |= questions.queries.set_index("query_id")["reference"].dropna().to_dict()
     rows = []
     for place, query_id in enumerate(sorted(questions.queries["query_id"])):
-        for system, knows in (("base_model", place % 20 == 0), ("rag_tuned", place % 3 > 0)):
+        known = dict(zip(SYSTEMS, (place % 20 == 0, place % 3 > 0, place % 8 > 0), strict=True))
+        for system, knows in known.items():
+            if system == "vanilla_rag" and place % 2:
+                continue
             failed = system == "rag_tuned" and place == 4
             guess = "It was a bright and windy morning, and everybody was glad of it."
             rows.append(
@@ -317,9 +350,11 @@ def _answers(questions: QuestionTables) -> pd.DataFrame:
                     "sample": 0,
                     "text": "" if failed else references[query_id] if knows else guess,
                     "finish_reason": "error" if failed else "stop",
-                    "n_prompt_tokens": 40,
+                    "n_prompt_tokens": 900 if system == "vanilla_rag" else 40,
                     "n_completion_tokens": 0 if failed else 12 + place % 9,
-                    "seconds": 0.4 + (place % 7) / 10,
+                    "first_token_seconds": None if system == "base_model" else 0.1,
+                    "seconds": 0.4 + (place % 7) / 10 + 2 * (system == "vanilla_rag"),
+                    "peak_memory_bytes": 1_300_000_000,
                     "error": "out of memory" if failed else None,
                 }
             )

@@ -6,8 +6,11 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from ragtuned_kedro.evaluation.scorecard import QUERY_SET
 from ragtuned_kedro.evaluation.scorecard_plot import plot_scorecard
+from ragtuned_kedro.evaluation.verdicts import ASSERTION_RECALL
 from ragtuned_kedro.reporting.closing_table import closing_table
+from ragtuned_kedro.reporting.cost_plots import draw_quality_against_cost, draw_total_cost
 from ragtuned_kedro.reporting.examples import Lessons, choose_examples
 from ragtuned_kedro.reporting.graph_picture import draw_graph
 from ragtuned_kedro.reporting.homes import colours_at, homes_at, levels_of
@@ -16,12 +19,47 @@ from ragtuned_kedro.reporting.page import Pictures, ReportTables, render_page
 from ragtuned_kedro.reporting.palette import COMMUNITY_COLOURS
 from ragtuned_kedro.reporting.score_rows import duration
 from ragtuned_kedro.reporting.stages import count_rows, ledger_lines, rejection_ledger, stage_lines
+from ragtuned_kedro.reporting.win_matrix import draw_win_matrix
 from ragtuned_kedro.schemas import tables as t
 from tests.reporting.run_tables import RunTables, run_tables
 
 HOSTILE = "</script><script>alert('x')</script><img src=http://evil.example/x onerror=alert(1)>"
 SYSTEMS = {"candidate": "rag_tuned", "baseline": "base_model"}
 SECONDS = {"prepare_corpus": {"read": 1.5}, "tune_adapter": {"tune": 700.0}}
+
+
+def _judge_row(metric: str, system: str, criterion: str | None, value: float, **named) -> dict:
+    return {
+        "metric": metric,
+        "system": system,
+        "baseline": None,
+        "query_set": QUERY_SET,
+        "scope": None,
+        "criterion": criterion,
+        "value": value,
+        "ci_low": 0.0,
+        "ci_high": 1.0,
+        "p_holm": None,
+        "n": 12,
+        "n_missing": 3,
+        "method": "wilson",
+        "higher_is_better": False,
+    } | named
+
+
+# What a judge with a hostile name said of one pair, and how it fared on its checks.
+JUDGED = t.frame_of(
+    t.Metrics,
+    [
+        *(
+            _judge_row("win_rate", "rag_tuned", criterion, 0.71, p_holm=0.01, scope="answerable")
+            | {"baseline": "vanilla_rag"}
+            for criterion in ("usefulness", "richness", "insight", "user_friendliness")
+        ),
+        _judge_row("judge_error", HOSTILE, "padded", 0.92),
+        _judge_row("seat_disagreement", HOSTILE, None, 0.46),
+    ],
+)
 
 
 class _Elements(HTMLParser):
@@ -72,18 +110,32 @@ def _graph(run: RunTables, *, max_entities: int = 60):
     )
 
 
-def _page(run: RunTables, *, metrics: pd.DataFrame | None = None, examples=None) -> str:
+def _page(
+    run: RunTables, *, metrics: pd.DataFrame | None = None, examples=None, judged=None
+) -> str:
+    comparison = run.comparison if metrics is None else metrics
+    costs = run.running_costs if metrics is None else run.running_costs.head(0)
     metrics = run.metrics if metrics is None else metrics
     return render_page(
         ReportTables(
             metrics,
+            comparison,
+            costs,
+            JUDGED if judged is None else judged,
             count_rows({"documents": run.documents, "qa_pairs": run.qa_pairs}),
             run.ledger,
             run.communities,
             run.community_reports,
             run.report_findings,
         ),
-        Pictures(plot_scorecard(metrics, **SYSTEMS), _graph(run), draw_loss(run.training_log)),
+        Pictures(
+            plot_scorecard(metrics, **SYSTEMS),
+            draw_win_matrix(comparison, criterion=ASSERTION_RECALL, query_set=QUERY_SET),
+            draw_quality_against_cost(comparison, candidate="rag_tuned", query_set=QUERY_SET),
+            draw_total_cost(costs),
+            _graph(run),
+            draw_loss(run.training_log),
+        ),
         title=f"Vellisk {HOSTILE}",
         stage_seconds=SECONDS,
         examples=_examples(run) if examples is None else examples,
@@ -119,8 +171,8 @@ def test_a_documents_title_is_data_and_never_markup(page: str) -> None:
     elements = _Elements(page).found
     assert not [tag for tag, _ in elements if tag in {"img", "iframe", "object", "link"}]
     assert "<script>alert" not in page
-    # Three pictures as data, plotly and the page's own script: nothing else runs or parses.
-    assert len([tag for tag, _ in elements if tag == "script"]) == 5
+    # Six pictures as data, plotly and the page's own script: nothing else runs or parses.
+    assert len([tag for tag, _ in elements if tag == "script"]) == 8
     assert "alert(&#39;x&#39;)" in page
 
 
@@ -222,22 +274,68 @@ def test_stages_keep_the_order_of_the_walk_and_lose_no_seconds() -> None:
     assert sum(line.seconds or 0 for line in lines) == 7
 
 
-def test_the_closing_table_names_results_and_places(run: RunTables) -> None:
-    console = Console(width=120, record=True, file=StringIO())
+def _closing_text(run: RunTables, *, width: int) -> str:
+    console = Console(width=width, record=True, file=StringIO())
     console.print(
         closing_table(
             run.metrics,
+            run.comparison,
+            run.running_costs,
+            JUDGED,
             count_rows({"documents": run.documents}),
             SECONDS,
             whereabouts={"report": "/tmp/[bold]report.html", "MLflow run": None},  # noqa: S108
             **SYSTEMS,
         )
     )
-    text = console.export_text()
+    return console.export_text()
+
+
+def test_the_closing_table_names_results_and_places(run: RunTables) -> None:
+    text = _closing_text(run, width=120)
     assert "Recall, local" in text
     assert "/tmp/[bold]report.html" in text  # noqa: S108
     assert "MLflow run" not in text
     assert "11 min 42 s" in text
+
+
+def test_every_system_has_a_row_of_quality_and_one_of_cost_in_a_hundred_columns(
+    run: RunTables,
+) -> None:
+    text = _closing_text(run, width=100)
+    assert "\u2026" not in text
+    assert text.count("\nvanilla rag ") == 2
+    assert re.search(r"\nvanilla rag .* 30 s +after [\d,]+", text)
+    assert re.search(r"\nbase model .* never", text)
+
+
+def test_the_judges_errors_stand_beside_its_verdicts(run: RunTables, page: str) -> None:
+    for shown in (page, _closing_text(run, width=100)):
+        verdict, error = shown.index("71"), shown.index("a padded answer won")
+        assert verdict < error
+        assert "92" in shown[error : error + 200]
+    assert "no verdict" in page
+    bare = _page(run, judged=t.frame_of(t.Metrics, []))
+    assert "What a judge says" not in bare
+
+
+def test_every_system_has_a_row_in_each_table_of_the_page(page: str) -> None:
+    systems = page.split('<section id="systems">')[1].split("</section>")[0]
+    # Quality, the judge's verdicts, cost, closeness.
+    assert systems.count('<th scope="row">vanilla rag</th>') == 4
+    assert systems.count('<tr class="ours">') == 3
+    assert 'data-view="local"' in systems
+
+
+def test_the_matrix_shows_one_scope_and_what_one_wins_the_other_loses(run: RunTables) -> None:
+    figure = draw_win_matrix(run.comparison, criterion=ASSERTION_RECALL, query_set=QUERY_SET)
+    assert [trace.visible for trace in figure.data].count(True) == 1
+    assert set(figure.layout.meta["views"]) == set(run.questions.queries["scope"]) | {"answerable"}
+    for trace in figure.data:
+        for one, line in enumerate(trace.z):
+            for other, value in enumerate(line):
+                assert (value is None) == (one == other)
+                assert value is None or value + trace.z[other][one] == pytest.approx(1, abs=1e-3)
 
 
 @pytest.mark.parametrize(

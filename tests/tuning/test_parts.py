@@ -6,7 +6,7 @@ from torch.nn.functional import cross_entropy
 
 from ragtuned_kedro.language_models.chat import TokenizedChat
 from ragtuned_kedro.language_models.weights import Quantization, load_weights
-from ragtuned_kedro.tuning.batches import plan_epoch, split_evenly
+from ragtuned_kedro.tuning.batches import plan_epoch
 from ragtuned_kedro.tuning.loss import pad_right, summed_loss
 from ragtuned_kedro.tuning.schedule import learning_rate_at
 
@@ -33,13 +33,6 @@ def test_batches_waste_little_on_padding():
     plan = plan_epoch(lengths, batch_size=16, seed=0, epoch=0)
     padded = sum(len(batch) * max(lengths[index] for index in batch) for batch in plan)
     assert padded < 1.05 * sum(lengths)
-
-
-@given(st.integers(1, 40), st.integers(1, 8))
-def test_a_split_batch_is_whole_and_no_part_is_empty(n, n_parts):
-    parts = split_evenly(range(n), n_parts)
-    assert sorted(index for part in parts for index in part) == list(range(n))
-    assert all(parts)
 
 
 def test_the_learning_rate_rises_to_its_peak_and_falls_to_its_final_share():
@@ -70,3 +63,19 @@ def test_only_answers_are_counted_and_padding_changes_nothing(toy_model):
     # A model that scales its own logits goes another way to the same numbers.
     model.config.logit_scale = 1.0
     torch.testing.assert_close(summed_loss(model, ids, is_target), alone)
+
+
+def test_a_loss_in_portions_has_the_gradients_of_the_whole(toy_model, monkeypatch):
+    monkeypatch.setattr("ragtuned_kedro.tuning.loss._PORTION", 2)
+    model = load_weights(
+        toy_model,
+        quantization=Quantization(kind="none", double_quant=False, compute_dtype="float32"),
+        device="cpu",
+    )
+    weight = model.model.layers[0].mlp.up_proj.weight.requires_grad_()
+    ids = torch.arange(3, 17).reshape(2, 7)
+    is_target = torch.arange(7).repeat(2, 1) > 2
+    in_portions = torch.autograd.grad(summed_loss(model, ids, is_target) / 3, weight)
+    model.config.logit_scale = 1.0
+    whole = torch.autograd.grad(summed_loss(model, ids, is_target) / 3, weight)
+    torch.testing.assert_close(in_portions, whole)

@@ -47,7 +47,7 @@ def score_answers(
     the same says the right thing scores for it and is not counted as an abstention. An
     unanswerable question scores 1 exactly when the answer abstains. A failed answer scores 0.
     """
-    spellings = _spellings_by_query(assertions)
+    spellings = spellings_by_query(assertions)
     asked = {row["query_id"]: row for row in queries.to_dict("records")}
     rows = []
     for answer in answers.to_dict("records"):
@@ -73,7 +73,8 @@ def score_answers(
     return frame_of(QueryScores, rows)
 
 
-def _spellings_by_query(assertions: pd.DataFrame) -> dict[str, list[list[str]]]:
+def spellings_by_query(assertions: pd.DataFrame) -> dict[str, list[list[str]]]:
+    """List what must hold in an answer to each query: its assertions, each in all its spellings."""
     grouped: dict[str, list[list[str]]] = {}
     for row in assertions.sort_values(["query_id", "position"]).to_dict("records"):
         aliases = json.loads(row["aliases"]) if isinstance(row["aliases"], str) else []

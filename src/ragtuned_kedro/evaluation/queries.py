@@ -74,18 +74,9 @@ def read_questions(
             )
             continue
         query_id = content_id("equery", question.text)
-        documents = sorted(set(question.evidence))
-        queries.append(_query_row(query_id, question, n_evidence=len(documents)))
-        assertions.extend(
-            {
-                "query_id": query_id,
-                "position": position,
-                "text": one.text,
-                "aliases": json.dumps(one.aliases, ensure_ascii=False) if one.aliases else None,
-            }
-            for position, one in enumerate(question.assertions)
-        )
-        evidence.extend({"query_id": query_id, "source_uri": uri} for uri in documents)
+        queries.append(query_row(query_id, question))
+        assertions += assertion_rows(query_id, question)
+        evidence += evidence_rows(query_id, question)
     return QuestionTables(
         frame_of(EvaluationQueries, queries),
         frame_of(Assertions, assertions),
@@ -94,7 +85,8 @@ def read_questions(
     )
 
 
-def _query_row(query_id: str, question: EvaluationQuestion, *, n_evidence: int) -> dict:
+def query_row(query_id: str, question: EvaluationQuestion) -> dict:
+    """Make the row of EvaluationQueries."""
     return {
         "query_id": query_id,
         "scope": question.scope,
@@ -102,9 +94,27 @@ def _query_row(query_id: str, question: EvaluationQuestion, *, n_evidence: int) 
         "task": question.task,
         "text": question.text,
         "reference": question.reference,
-        "n_evidence": n_evidence,
+        "n_evidence": len(set(question.evidence)),
         "call_id": None,
     }
+
+
+def assertion_rows(query_id: str, question: EvaluationQuestion) -> list[dict]:
+    """Make the rows of Assertions."""
+    return [
+        {
+            "query_id": query_id,
+            "position": position,
+            "text": one.text,
+            "aliases": json.dumps(one.aliases, ensure_ascii=False) if one.aliases else None,
+        }
+        for position, one in enumerate(question.assertions)
+    ]
+
+
+def evidence_rows(query_id: str, question: EvaluationQuestion) -> list[dict]:
+    """Make the rows of QueryEvidence."""
+    return [{"query_id": query_id, "source_uri": uri} for uri in sorted(set(question.evidence))]
 
 
 def _require_askable(question: EvaluationQuestion, known_documents: Collection[str]) -> None:

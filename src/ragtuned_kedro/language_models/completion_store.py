@@ -45,6 +45,8 @@ class CompletionStore(CallFile):
                     call.n_prompt_tokens,
                     call.n_completion_tokens,
                     call.seconds,
+                    first_token_seconds=call.first_token_seconds,
+                    peak_memory_bytes=call.peak_memory_bytes,
                 )
         return None
 
@@ -65,6 +67,8 @@ class CompletionStore(CallFile):
                         one.n_prompt_tokens,
                         one.n_completion_tokens,
                         one.seconds,
+                        first_token_seconds=one.first_token_seconds,
+                        peak_memory_bytes=one.peak_memory_bytes,
                     )
                 )
 

@@ -1,12 +1,12 @@
-"""A base model in this process, with or without an adapter, answering greedily."""
+"""A base model in this process, with or without an adapter."""
 
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -14,7 +14,9 @@ from tqdm import tqdm
 from ragtuned_kedro.language_models.adapter_folder import merge_adapter, read_adapter_card
 from ragtuned_kedro.language_models.boundary import Keep
 from ragtuned_kedro.language_models.chat import Chat, load_chat
-from ragtuned_kedro.language_models.greedy import GreedyRow, decode_greedily
+from ragtuned_kedro.language_models.greedy import Decoder, GreedyDecoder, GreedyRow
+from ragtuned_kedro.language_models.memory import PeakMemory
+from ragtuned_kedro.language_models.recall import Recall, RecallingDecoder
 from ragtuned_kedro.language_models.weights import (
     Quantization,
     choose_device,
@@ -34,15 +36,15 @@ class LocalModel:
 
     def __init__(
         self,
-        load_model: Callable[[], Any],
+        load_decoder: Callable[[], Decoder],
         chat: Chat,
         *,
         model_id: str,
         batch_size: int,
         n_threads: int,
     ) -> None:
-        self._load_model = load_model
-        self._loaded: Any = None
+        self._load_decoder = load_decoder
+        self._loaded: Decoder | None = None
         self._chat = chat
         self._model_id = model_id
         self._batch_size = batch_size
@@ -54,19 +56,23 @@ class LocalModel:
         return self._model_id
 
     @property
-    def _model(self) -> Any:
+    def _decoder(self) -> Decoder:
         if self._loaded is None:
-            self._loaded = self._load_model()
+            self._loaded = self._load_decoder()
         return self._loaded
 
     @property
+    def _device(self) -> str:
+        return str(self._decoder.model.device.type)
+
+    @property
     def _context(self) -> int:
-        return int(self._model.config.get_text_config().max_position_embeddings)
+        return int(self._decoder.model.config.get_text_config().max_position_embeddings)
 
     def complete(
         self, prompts: Sequence[Prompt], *, max_new_tokens: int, keep: Keep | None = None
     ) -> list[Completion]:
-        """Answer greedily; prompts of similar length share a batch.
+        """Answer in batches of prompts of similar length.
 
         A prompt that leaves no room for `max_new_tokens` in the model's context fails.
         """
@@ -92,7 +98,7 @@ class LocalModel:
             for start in range(0, len(order), self._batch_size)
         ]
         with (
-            _share_cores(self._n_threads, len(batches), self._model.device.type) as pool,
+            _share_cores(self._n_threads, len(batches), self._device) as pool,
             tqdm(
                 total=len(prompts), desc="answering", unit="query", disable=len(prompts) < 2
             ) as bar,
@@ -114,34 +120,45 @@ class LocalModel:
     ) -> list[Completion]:
         started = time.monotonic()
         room = self._context - max_new_tokens
-        rows = iter(
-            decode_greedily(
-                self._model,
-                [ids for ids in encoded if len(ids) <= room],
-                max_new_tokens=max_new_tokens,
-                end_ids=self._chat.end_ids,
-                pad_id=self._chat.pad_id,
+        fitting = [at for at, ids in enumerate(encoded) if len(ids) <= room]
+        with PeakMemory(self._device) as peak:
+            rows = iter(
+                self._decoder.decode(
+                    [prompts[at] for at in fitting],
+                    [encoded[at] for at in fitting],
+                    max_new_tokens=max_new_tokens,
+                )
             )
-        )
-        seconds = (time.monotonic() - started) / len(prompts)
+        cost = _BatchCost(len(prompts), time.monotonic() - started, peak.n_bytes)
         return [
-            self._completion(prompt, len(ids), next(rows), seconds)
+            self._completion(prompt, len(ids), next(rows), cost)
             if len(ids) <= room
             else _refusal(prompt, len(ids), room)
             for prompt, ids in zip(prompts, encoded, strict=True)
         ]
 
     def _completion(
-        self, prompt: Prompt, n_prompt_tokens: int, row: GreedyRow, seconds: float
+        self, prompt: Prompt, n_prompt_tokens: int, row: GreedyRow, cost: "_BatchCost"
     ) -> Completion:
         return Completion(
             key=prompt.key,
             text=self._chat.decode(row.ids),
             finish_reason="stop" if row.has_ended else "length",
             n_prompt_tokens=n_prompt_tokens,
-            n_completion_tokens=len(row.ids),
-            seconds=seconds,
+            n_completion_tokens=row.n_decoded,
+            seconds=cost.seconds / cost.n_prompts,
+            first_token_seconds=row.first_token_seconds / cost.n_prompts,
+            peak_memory_bytes=cost.peak_memory_bytes,
         )
+
+
+@dataclass(frozen=True)
+class _BatchCost:
+    """What a batch took as a whole."""
+
+    n_prompts: int
+    seconds: float
+    peak_memory_bytes: int
 
 
 def load_local_model(
@@ -151,8 +168,12 @@ def load_local_model(
     batch_size: int,
     device: str,
     n_threads: int,
+    recall: Recall | None = None,
 ) -> LocalModel:
     """Load the base model, as it was trained on where there is an adapter.
+
+    With `recall` it answers from what it recalls and the bare base model reads again; without, it
+    answers greedily. `batch_size` counts sequences that are decoded together.
 
     An adapter that was tuned on NF4-rounded weights is merged into weights rounded the same way;
     without an adapter the weights are the base model's own.
@@ -172,12 +193,22 @@ def load_local_model(
         quantization = Quantization.named(card.quantization, card.compute_dtype)
         name = card.adapter_id
 
-    def load_model() -> Any:
+    def load_decoder() -> Decoder:
         model = load_weights(base_model, quantization=quantization, device=device)
-        return model if adapter is None else merge_adapter(model, adapter)
+        if adapter is not None:
+            model = merge_adapter(model, adapter)
+        if recall is None:
+            return GreedyDecoder(model, chat)
+        bare = Quantization(kind="none", double_quant=False, compute_dtype=dtype)
+        reader = load_weights(base_model, quantization=bare, device=device)
+        return RecallingDecoder(model, reader, chat, recall)
 
     return LocalModel(
-        load_model, chat, model_id=f"{name}+{template}", batch_size=batch_size, n_threads=n_threads
+        load_decoder,
+        chat,
+        model_id=f"{name}+{template}" + (f"+{recall.name}" if recall else ""),
+        batch_size=max(1, batch_size // recall.n_recalled) if recall else batch_size,
+        n_threads=n_threads,
     )
 
 

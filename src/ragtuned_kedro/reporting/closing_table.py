@@ -8,12 +8,17 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ragtuned_kedro.reporting.judge_tables import judge_tables
 from ragtuned_kedro.reporting.score_rows import Figure, ScoreRow, duration, score_rows
 from ragtuned_kedro.reporting.stages import StageLine, StageSeconds, stage_lines
+from ragtuned_kedro.reporting.system_tables import system_tables
 
 
 def closing_table(
     metrics: pd.DataFrame,
+    comparison: pd.DataFrame,
+    running_costs: pd.DataFrame,
+    judge_metrics: pd.DataFrame,
     stage_rows: pd.DataFrame,
     stage_seconds: StageSeconds,
     *,
@@ -21,7 +26,7 @@ def closing_table(
     baseline: str,
     whereabouts: Mapping[str, Any],
 ) -> RenderableType:
-    """Lay out recall before and after tuning, stages, and where things lie.
+    """Lay out recall before and after tuning, all systems, what a judge said, stages, places.
 
     `whereabouts` names places (report, MLflow run, registered model); what is null is left out.
     Texts are shown as they are: square brackets in them are not console markup.
@@ -32,7 +37,9 @@ def closing_table(
         _scores(shown) if shown else Text("No evaluation questions were asked: nothing to score.")
     )
     stages = _stages(stage_lines(stage_rows, stage_seconds))
-    return Group(Text(), scores, Text(), stages, Text(), _places(whereabouts))
+    systems = system_tables(comparison, running_costs, candidate=candidate)
+    judge = judge_tables(judge_metrics, candidate=candidate)
+    return Group(Text(), scores, Text(), *systems, *judge, stages, Text(), _places(whereabouts))
 
 
 def _scores(rows: Sequence[ScoreRow]) -> Table:

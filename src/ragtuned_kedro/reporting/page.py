@@ -14,7 +14,16 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from ragtuned_kedro.reporting.comparison_rows import (
+    COSTS,
+    OVERLAPS,
+    QUALITIES,
+    QUERY_SETS,
+    comparison_rows,
+)
 from ragtuned_kedro.reporting.homes import colours_at, communities_at, levels_of
+from ragtuned_kedro.reporting.judge_rows import judge_rows
+from ragtuned_kedro.reporting.running_cost_rows import running_cost_rows
 from ragtuned_kedro.reporting.score_rows import ScoreRow, duration, score_rows
 from ragtuned_kedro.reporting.stages import StageSeconds, ledger_lines, stage_lines
 
@@ -29,6 +38,9 @@ class Pictures:
     """The figures of the page."""
 
     scorecard: go.Figure
+    matrix: go.Figure
+    quality: go.Figure
+    total: go.Figure
     graph: go.Figure
     loss: go.Figure
 
@@ -38,6 +50,9 @@ class ReportTables:
     """The tables of the page."""
 
     metrics: pd.DataFrame
+    comparison: pd.DataFrame
+    running_costs: pd.DataFrame
+    judge_metrics: pd.DataFrame
     stage_rows: pd.DataFrame
     ledger: pd.DataFrame
     communities: pd.DataFrame
@@ -79,6 +94,14 @@ def render_page(
         },
         headline=[row for row in rows if _is_headline(row)],
         rows=rows,
+        compared=[
+            (title, comparison_rows(tables.comparison, candidate=candidate, query_set=query_set))
+            for query_set, title in QUERY_SETS.items()
+        ],
+        columns={"qualities": QUALITIES, "overlaps": OVERLAPS, "costs": COSTS},
+        running_costs={row.system: row for row in running_cost_rows(tables.running_costs)},
+        judged=judge_rows(tables.judge_metrics, candidate=candidate),
+        views=list((pictures.matrix.layout.meta or {}).get("views", {})),
         stages=stages,
         total_seconds=sum(stage.seconds or 0 for stage in stages),
         n_rows={row["dataset"]: row["n_rows"] for row in tables.stage_rows.to_dict("records")},

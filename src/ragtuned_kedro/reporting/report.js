@@ -51,6 +51,22 @@
   draw();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 
+  for (const button of document.querySelectorAll("button[data-view]")) {
+    const of = button.dataset.pictureOf;
+    button.addEventListener("click", () => {
+      for (const one of document.querySelectorAll(`button[data-picture-of="${of}"]`)) {
+        one.setAttribute("aria-pressed", String(one === button));
+      }
+      for (const [box, figure] of shown) {
+        if (box.dataset.picture !== of) continue;
+        for (const [view, place] of Object.entries(figure.layout.meta.views)) {
+          figure.data[place].visible = view === button.dataset.view;
+        }
+      }
+      draw();
+    });
+  }
+
   const buttons = [...document.querySelectorAll("button[data-level]")];
   for (const button of buttons) {
     button.addEventListener("click", () => {

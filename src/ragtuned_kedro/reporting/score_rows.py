@@ -1,11 +1,23 @@
 """Metrics in words: the rows of the scorecard that the page and the terminal both show."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 # Shares are shown in percent, the others with their own unit.
-_UNITS = {"seconds": "s", "completion_tokens": "tokens"}
+_UNITS = {
+    "seconds": "s",
+    "first_token_seconds": "s",
+    "prompt_tokens": "tokens",
+    "completion_tokens": "tokens",
+    "peak_memory_bytes": "GB",
+}
+# What numbers are divided by to be shown in a unit.
+_SCALES = {"GB": 1e9}
+# These have no unit and are no share of anything.
+_PLAIN = ("token_f1", "rouge_l", "similarity")
 
 _LABELS = (
     ("recall", "local", None, "Recall, local questions"),
@@ -25,11 +37,13 @@ _CHANGES = {"recall": "recall_gain", "false_answer_rate": "false_answer_rate_cha
 
 @dataclass(frozen=True)
 class Figure:
-    """One metric in words: its value and its interval, empty where there is none."""
+    """One metric in words: its value and its interval, empty (nan) where there is none."""
 
     text: str
     interval: str
     value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -72,9 +86,9 @@ def score_rows(metrics: pd.DataFrame, *, candidate: str, baseline: str) -> list[
                 metric,
                 scope,
                 criterion,
-                _figure(before, metric),
-                _figure(after, metric),
-                _figure(change, metric, signed=True),
+                before and make_figure(before, metric),
+                after and make_figure(after, metric),
+                change and make_figure(change, metric, signed=True),
                 max(int(side["n"]) for side in sides),
                 max(int(side["n_missing"]) for side in sides),
             )
@@ -94,23 +108,33 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def _figure(row: dict | None, metric: str, *, signed: bool = False) -> Figure | None:
-    if row is None:
-        return None
+def make_figure(row: Mapping[str, Any], metric: str, *, signed: bool = False) -> Figure:
+    """Write one row of Metrics: a share in percent, a change in points, a cost in its unit."""
     unit = _UNITS.get(metric)
-    value, low, high = row["value"], row["ci_low"], row["ci_high"]
-    if unit is None:
+    numbers = [float(row[name]) for name in ("value", "ci_low", "ci_high")]
+    if unit is not None:
+        numbers = [one / _SCALES.get(unit, 1) for one in numbers]
+        # Without decimals quick systems would look alike.
+        digits = 0 if unit == "tokens" or numbers[0] >= 100 else 1 if numbers[0] >= 10 else 2
+        value, *bounds = (f"{one:.{digits}f}" for one in numbers)
+        text = f"{value} {unit}"
+    elif metric in _PLAIN:
+        text, *bounds = (f"{one:.2f}" for one in numbers)
+    elif signed:
         # A change of shares is in percentage points, not in percent.
-        text = f"{100 * value:+.0f} points" if signed else f"{100 * value:.0f} %"
-        bounds = (f"{100 * low:+.0f}", f"{100 * high:+.0f}") if signed else None
-        bounds = bounds or (f"{100 * low:.0f}", f"{100 * high:.0f}")
+        value, *bounds = (f"{100 * one:+.0f}" for one in numbers)
+        text = f"{value} points"
     else:
-        digits = 2 if unit == "s" else 0
-        text = f"{value:.{digits}f} {unit}"
-        bounds = (f"{low:.{digits}f}", f"{high:.{digits}f}")
-    interval = "" if pd.isna(low) or pd.isna(high) else f"{bounds[0]} to {bounds[1]}"
+        value, *bounds = (f"{100 * one:.0f}" for one in numbers)
+        text = f"{value} %"
+    interval = "" if pd.isna(row["ci_low"]) else " to ".join(bounds)
     # A true minus is as wide as a plus, so signed figures line up.
-    return Figure(text.replace("-", "\u2212"), interval.replace("-", "\u2212"), float(value))
+    signed_text, signed_interval = (one.replace("-", "\u2212") for one in (text, interval))
+    return Figure(
+        signed_text,
+        signed_interval,
+        *(float(row[name]) for name in ("value", "ci_low", "ci_high")),
+    )
 
 
 def _or_none(value: object) -> str | None:

@@ -25,9 +25,12 @@ STAGE_OF = {
     "training_examples": "synthesize_qa",
     "evaluation_queries": "ask_questions",
     "assertions": "ask_questions",
+    "generated_queries": "generate_questions",
     "base_model.answers": "answer_queries",
     "rag_tuned.answers": "answer_queries",
     "query_scores": "score_answers",
+    "recall_verdicts": "score_answers",
+    "judgements": "judge_answers",
 }
 
 StageSeconds = Mapping[str, Mapping[str, float]]

@@ -88,7 +88,9 @@ class Completion:
     """What a model replied to the prompt of the same key.
 
     `finish_reason` is stop, length or error; `seconds` is the wall time of the batch divided by
-    its size; `error` is null unless the call failed.
+    its size, `first_token_seconds` that until the first token; `error` is null unless the call
+    failed. `peak_memory_bytes` is the most that the process (the GPU, on one) held meanwhile, 0
+    where nobody measured.
     """
 
     key: str
@@ -98,6 +100,8 @@ class Completion:
     n_completion_tokens: int
     seconds: float
     error: str | None = None
+    first_token_seconds: float | None = None
+    peak_memory_bytes: int = 0
 
 
 @dataclass(frozen=True)

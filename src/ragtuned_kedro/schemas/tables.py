@@ -431,7 +431,11 @@ class TrainingLog(Table):
 
 
 class Answers(Table):
-    """One row per query, system and sample; an error is a row, never a gap."""
+    """One row per query, system and sample; an error is a row, never a gap.
+
+    Tokens and seconds hold all that the system spent on the query: retrieval, partial answers and
+    the answer itself, not its index. Seconds are those of the batch divided by its size.
+    """
 
     query_id: str
     system: str
@@ -440,13 +444,53 @@ class Answers(Table):
     finish_reason: str = pa.Field(isin=["stop", "length", "error"])
     n_prompt_tokens: int = pa.Field(ge=0)
     n_completion_tokens: int = pa.Field(ge=0)
+    first_token_seconds: float = pa.Field(
+        ge=0, nullable=True, description="until the answer's first token; null where unmeasured"
+    )
     seconds: float = pa.Field(ge=0)
+    peak_memory_bytes: int = pa.Field(
+        ge=0, description="most the process, or the GPU, held meanwhile; 0 where unmeasured"
+    )
     error: str = pa.Field(nullable=True)
 
     class Config:
         """One answer for each."""
 
         unique = ["query_id", "system", "sample"]
+
+
+class Retrievals(Table):
+    """What a system fetched for a query, in its order, and whether the answer was made from it.
+
+    Scores compare within one query and unit kind; a system that ranks nothing has none. A query
+    for which nothing was fetched has no row.
+    """
+
+    query_id: str
+    system: str
+    position: int = pa.Field(ge=0)
+    unit_kind: str = pa.Field(
+        isin=["document", "chunk", "sentence", "entity", "relationship", "report"]
+    )
+    unit_id: str
+    score: float = pa.Field(nullable=True)
+    n_tokens: int = pa.Field(ge=0, description="of the text that stands, or would, in the prompt")
+    is_used: bool
+
+    class Config:
+        """A position occurs once per query and system."""
+
+        unique = ["query_id", "system", "position"]
+
+
+class IndexCosts(Table):
+    """What a system prepared before the first question, and what that took when it was made."""
+
+    unit_kind: str = pa.Field(unique=True)
+    n_units: int = pa.Field(ge=0)
+    n_tokens: int = pa.Field(ge=0, description="tokens indexed")
+    n_bytes: int = pa.Field(ge=0, description="on disk")
+    seconds: float = pa.Field(ge=0)
 
 
 class QueryScores(Table):
@@ -470,6 +514,85 @@ class QueryScores(Table):
         unique = ["query_id", "system", "sample"]
 
 
+class AnswerOverlaps(Table):
+    """How close the wording of an answer comes to its query's reference.
+
+    Where nobody wrote a reference it is the query's assertions, read one after the other. An
+    unanswerable query has neither, so its measures are null; a failed answer scores 0.
+    """
+
+    query_id: str
+    system: str
+    sample: int = pa.Field(ge=0)
+    reference_source: str = pa.Field(nullable=True, isin=["reference", "assertions"])
+    token_f1: float = pa.Field(ge=0, le=1, nullable=True)
+    rouge_l: float = pa.Field(ge=0, le=1, nullable=True, description="F-measure")
+    similarity: float = pa.Field(
+        ge=-1, le=1, nullable=True, description="cosine of sentence embeddings"
+    )
+
+    class Config:
+        """One row for each answer."""
+
+        unique = ["query_id", "system", "sample"]
+
+
+class Judgements(Table):
+    """What a judge said of two answers by one criterion, with the candidate in one seat."""
+
+    query_id: str
+    criterion: str
+    candidate: str
+    baseline: str
+    candidate_seat: str = pa.Field(isin=["first", "second"])
+    trial: int = pa.Field(ge=0)
+    winner_seat: str = pa.Field(isin=["first", "second", "tie"])
+    reason: str
+    call_id: str
+
+    class Config:
+        """One judgement for each."""
+
+        unique = ["query_id", "criterion", "candidate", "baseline", "candidate_seat", "trial"]
+
+
+class JudgeChecks(Table):
+    """How the judge fared on pairs of answers whose right verdict is known.
+
+    `identical` must tie, `planted` (a wrong answer) must lose, `padded` must not win; the other
+    answer of each pair is the reference. `winner` is null where a seat gave no usable reply.
+    """
+
+    check: str = pa.Field(isin=["identical", "planted", "padded"])
+    query_id: str
+    criterion: str
+    trial: int = pa.Field(ge=0)
+    winner: str = pa.Field(isin=["candidate", "baseline", "tie"], nullable=True)
+    is_right: bool = pa.Field(description="false where there is no verdict")
+
+    class Config:
+        """One outcome for each."""
+
+        unique = ["check", "query_id", "criterion", "trial"]
+
+
+class Verdicts(Table):
+    """Which of two systems answered a query better, by one criterion."""
+
+    query_id: str
+    criterion: str
+    candidate: str
+    baseline: str
+    trial: int = pa.Field(ge=0)
+    winner: str = pa.Field(isin=["candidate", "baseline", "tie"])
+    seats_agree: bool = pa.Field(description="true where no judge with seats was asked")
+
+    class Config:
+        """One verdict for each."""
+
+        unique = ["query_id", "criterion", "candidate", "baseline", "trial"]
+
+
 class Metrics(Table):
     """Tidy metrics: one value with its n and interval per row."""
 
@@ -482,10 +605,27 @@ class Metrics(Table):
     value: float
     ci_low: float = pa.Field(nullable=True)
     ci_high: float = pa.Field(nullable=True)
+    p_holm: float = pa.Field(
+        ge=0, le=1, nullable=True, description="p-value after Holm's correction, of a comparison"
+    )
     n: int = pa.Field(ge=1)
     n_missing: int = pa.Field(ge=0)
     method: str = pa.Field(isin=["bootstrap", "wilson", "none"])
     higher_is_better: bool
+
+
+class RunningCosts(Table):
+    """What a system costs before its first answer and with each one, in seconds of wall time.
+
+    `break_even_questions` is the number of questions from which on the tuned model has cost less
+    in all than this system; null where it never does. 0 where it does from the start.
+    """
+
+    system: str = pa.Field(unique=True)
+    index_seconds: float = pa.Field(ge=0, description="all that has to run before it can answer")
+    answer_seconds: float = pa.Field(ge=0, description="mean per answer")
+    n: int = pa.Field(ge=1, description="answers that the mean is over")
+    break_even_questions: float = pa.Field(ge=0, nullable=True)
 
 
 class StageRows(Table):

@@ -2,16 +2,15 @@
 
 import json
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
-from peft.tuners.lora import Linear as LoraLinear
 from safetensors.torch import save_file
 
 from ragtuned_kedro.language_models.weights import linear_module_names, quiet_transformers
+from ragtuned_kedro.tuning.layers import speed_up
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,8 @@ def attach_adapter(model: Any, lora: LoraShape, seed: int) -> Any:
     with quiet_transformers():
         tuned = get_peft_model(model, config)
     tuned.train()
-    if lora.lora_dropout == 0:
-        _fuse_linear_layers(tuned)
+    if tuned.device.type == "cpu":
+        speed_up(tuned)
     return tuned
 
 
@@ -67,49 +66,3 @@ def write_adapter(model: Any, folder: Path, *, base_model_id: str) -> None:
     config |= {"base_model_name_or_path": base_model_id, "inference_mode": True}
     text = json.dumps(config, indent=2, sort_keys=True, default=str)
     (folder / "adapter_config.json").write_text(text + "\n")
-
-
-class _FusedLora(torch.autograd.Function):
-    """y = x Wᵀ + s (x Aᵀ) Bᵀ with x (tokens, in), W (out, in), A (r, in), B (out, r).
-
-    PEFT's own layer scales and adds in passes of their own over y, on a CPU five to ten percent of
-    a training step; here the second product accumulates into the first.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Any, weight: Any, a: Any, b: Any, scale: float) -> torch.Tensor:
-        rows = x.reshape(-1, x.shape[-1])
-        low = rows @ a.t()
-        y = (rows @ weight.t()).addmm_(low, b.t(), alpha=scale)
-        ctx.save_for_backward(rows, weight, a, b, low)
-        ctx.scale, ctx.shape = scale, x.shape
-        return y.view(*x.shape[:-1], -1)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> Any:
-        rows, weight, a, b, low = ctx.saved_tensors
-        grad = gradients[0].reshape(-1, gradients[0].shape[-1])
-        grad_low = (grad @ b).mul_(ctx.scale)
-        grad_b = (grad.t() @ low).mul_(ctx.scale)
-        grad_x = None
-        if ctx.needs_input_grad[0]:
-            grad_x = (grad @ weight).addmm_(grad_low, a).view(ctx.shape)
-        return grad_x, None, grad_low.t() @ rows, grad_b, None
-
-
-def _fuse_linear_layers(model: Any) -> None:
-    """Let plain linear layers, those not packed in four bits, compute through `_FusedLora`."""
-    for module in model.modules():
-        if not isinstance(module, LoraLinear) or not isinstance(module.base_layer, torch.nn.Linear):
-            continue
-        weights = (module.base_layer.weight, _weight(module.lora_A), _weight(module.lora_B))
-        if module.base_layer.bias is None and len({one.dtype for one in weights}) == 1:
-            module.forward = partial(_fused_forward, weights, module.scaling["default"])
-
-
-def _weight(adapters: Any) -> torch.Tensor:
-    return adapters["default"].weight
-
-
-def _fused_forward(weights: tuple[torch.Tensor, ...], scale: float, x: torch.Tensor) -> Any:
-    return _FusedLora.apply(x, *weights, scale)

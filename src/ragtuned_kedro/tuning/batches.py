@@ -41,10 +41,5 @@ def plan_epoch(
     return plan
 
 
-def split_evenly(batch: Sequence[int], n_parts: int) -> list[tuple[int, ...]]:
-    """Deal a length-sorted batch out to `n_parts` hands of similar length; no hand is empty."""
-    return [tuple(batch[part::n_parts]) for part in range(min(n_parts, len(batch)))]
-
-
 def _chunks(items: Sequence[int], size: int) -> list[tuple[int, ...]]:
     return [tuple(items[start : start + size]) for start in range(0, len(items), size)]

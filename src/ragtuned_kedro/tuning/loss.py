@@ -8,6 +8,9 @@ from torch.nn.functional import cross_entropy
 
 from ragtuned_kedro.language_models.chat import TokenizedChat
 
+# Targets whose logits are in memory at once.
+_PORTION = 128
+
 
 def pad_right(
     chats: Sequence[TokenizedChat], *, pad_id: int, device: str
@@ -30,15 +33,57 @@ def summed_loss(model: Any, ids: torch.Tensor, is_target: torch.Tensor) -> torch
     positions that predict a target, which saves a small model a tenth of its work.
     """
     predicts = is_target[:, 1:]
-    if _has_plain_head(model.config.get_text_config()):
+    targets = ids[:, 1:][predicts]
+    if _has_plain_head(model):
         hidden = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
-        logits = model.get_output_embeddings()(hidden[:, :-1][predicts])
-    else:
-        logits = model(input_ids=ids, use_cache=False).logits[:, :-1][predicts]
-    return cross_entropy(logits.float(), ids[:, 1:][predicts], reduction="sum")
+        weight = model.get_output_embeddings().weight
+        summed: torch.Tensor = _HeadLoss.apply(hidden[:, :-1][predicts], weight, targets)
+        return summed
+    logits = model(input_ids=ids, use_cache=False).logits[:, :-1][predicts]
+    return cross_entropy(logits.float(), targets, reduction="sum")
 
 
-def _has_plain_head(config: Any) -> bool:
-    """Tell whether logits are the head's output, or capped or scaled by the model's own forward."""
+class _HeadLoss(torch.autograd.Function):
+    """Summed cross entropy behind a frozen head.
+
+    hidden (n, d), weight (vocabulary, d), targets (n).
+
+    A vocabulary is fifty times as wide as a small model, so the logits of all targets at once
+    would be the largest thing in memory. They are made and used up in portions, the gradient with
+    them, as in Liger Kernel's fused linear cross entropy (Hsu et al., arXiv 2410.10989).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Any, weight: Any, targets: Any) -> torch.Tensor:
+        total = hidden.new_zeros((), dtype=torch.float32)
+        gradient = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
+        for start in range(0, len(targets), _PORTION):
+            part = slice(start, start + _PORTION)
+            logits = (hidden[part] @ weight.t()).float()
+            evidence = logits.logsumexp(-1, keepdim=True)
+            chosen = targets[part, None]
+            total += (evidence - logits.gather(1, chosen)).sum()
+            if gradient is not None:
+                shares = logits.sub_(evidence).exp_()
+                shares.scatter_add_(1, chosen, -torch.ones_like(evidence))
+                gradient[part] = shares.to(hidden.dtype) @ weight
+        ctx.save_for_backward(gradient)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        (gradient,) = ctx.saved_tensors
+        return gradient * gradients[0], None, None
+
+
+def _has_plain_head(model: Any) -> bool:
+    """Tell whether logits are a frozen weight's product with what the layers give, and no more."""
+    config = model.config.get_text_config()
     changes = ("final_logit_softcapping", "logits_scaling", "logit_scale")
-    return all(getattr(config, name, None) is None for name in changes)
+    head = model.get_output_embeddings()
+    return (
+        all(getattr(config, name, None) is None for name in changes)
+        and type(head) is torch.nn.Linear
+        and head.bias is None
+        and not head.weight.requires_grad
+    )

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from ragtuned_kedro.language_models.chat import TokenizedChat
 from ragtuned_kedro.tuning.batches import batch_at, count_batches
 from ragtuned_kedro.tuning.checkpoint import load_checkpoint, save_checkpoint
-from ragtuned_kedro.tuning.gradients import Workers, open_workers
+from ragtuned_kedro.tuning.gradients import Learner, use_threads
 from ragtuned_kedro.tuning.schedule import learning_rate_at
 
 Row = dict[str, Any]
@@ -62,20 +62,20 @@ def train(
     lengths = tuple(len(chat.ids) for chat in train_chats)
     n_batches = count_batches(len(lengths), schedule.batch_size)
     n_steps = max(1, round(schedule.epochs * n_batches))
-    base = model.get_base_model()
+    learner = Learner(model.get_base_model(), parameters, pad_id)
     with (
-        open_workers(base, parameters, n_threads=n_threads, pad_id=pad_id) as workers,
+        use_threads(n_threads),
         closing(_Meter(done["step"], n_steps)) as meter,
     ):
         for step in range(done["step"], n_steps):
             places = batch_at(step, lengths, batch_size=schedule.batch_size, seed=schedule.seed)
             batch = [train_chats[place] for place in places]
-            row = _take_step(workers, optimizer, batch, schedule, step=step, n_steps=n_steps)
+            row = _take_step(learner, optimizer, batch, schedule, step=step, n_steps=n_steps)
             done["step"] = step + 1
             done["target_tokens_seen"] += sum(sum(chat.is_target) for chat in batch)
             rows = [{"split": "train", **row}]
             if validation_chats and _is_due(step, schedule.validate_every_steps, n_steps):
-                loss = workers.mean_loss(validation_chats, batch_size=schedule.batch_size)
+                loss = learner.mean_loss(validation_chats, batch_size=schedule.batch_size)
                 rows.append({"split": "validation", **row, "loss": loss, "grad_norm": None})
             done["seconds"] = time.monotonic() - started
             measured = {
@@ -83,7 +83,7 @@ def train(
                 "epoch": (step + 1) / n_batches,
                 "target_tokens_seen": done["target_tokens_seen"],
                 "seconds": done["seconds"],
-                "peak_memory_bytes": _peak_memory(workers.device),
+                "peak_memory_bytes": _peak_memory(learner.device),
             }
             done["log"] += [one | measured for one in rows]
             if _is_due(step, schedule.checkpoint_every_steps, n_steps):
@@ -98,7 +98,7 @@ def _is_due(step: int, every: int, n_steps: int) -> bool:
 
 
 def _take_step(
-    workers: Workers,
+    learner: Learner,
     optimizer: torch.optim.Optimizer,
     batch: Sequence[TokenizedChat],
     schedule: Schedule,
@@ -117,8 +117,8 @@ def _take_step(
     for group in optimizer.param_groups:
         group["lr"] = rate
     torch.manual_seed(schedule.seed * 1_000_003 + step)
-    loss = workers.fill_gradients(batch)
-    norm = torch.nn.utils.clip_grad_norm_(workers.parameters.values(), schedule.max_grad_norm)
+    loss = learner.fill_gradients(batch)
+    norm = torch.nn.utils.clip_grad_norm_(learner.parameters.values(), schedule.max_grad_norm)
     optimizer.step()
     return {"loss": loss, "learning_rate": rate, "grad_norm": float(norm)}
 

@@ -60,16 +60,16 @@ def answer_from_memory(
         catalog, settings = context.catalog, context.params
     if not catalog.exists("adapter"):
         raise UserError("there is no adapter yet; run `kedro run` first")
-    from ragtuned_kedro.answering.rag_tuned import open_rag_tuned
+    from ragtuned_kedro.pipelines.systems import open_rag_tuned
 
     answering: AnsweringParams = settings["answering"]
     examples: ExampleParams = settings["examples"]
     system = open_rag_tuned(
         catalog.load("base_model_folder"),
         catalog.load("adapter"),
-        batch_size=1,
-        device=answering.device,
-        n_threads=settings["base_model"].n_threads,
+        settings["base_model"],
+        answering,
+        settings["rag_tuned"],
     )
     for question in questions:
         prompt = build_prompt("asked", question, system_prompt=examples.system_prompt)

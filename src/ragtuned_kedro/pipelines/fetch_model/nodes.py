@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from ragtuned_kedro.language_models.base_model import resolve_base_model
-from ragtuned_kedro.schemas.parameters import BaseModelParams
+from ragtuned_kedro.language_models.base_model import resolve_base_model, resolve_encoder
+from ragtuned_kedro.schemas.parameters import BaseModelParams, EncoderParams
 from ragtuned_kedro.schemas.records import BaseModelFolder
 
 
@@ -13,4 +13,15 @@ def fetch_base_model(base_model: BaseModelParams, base_model_cache: Path) -> Bas
         sha256=base_model.sha256,
         chat_template=base_model.chat_template,
         cache=base_model_cache,
+    )
+
+
+def fetch_embedder(embedder: EncoderParams, base_model_cache: Path) -> BaseModelFolder:
+    """Download the embedder, once."""
+    return resolve_encoder(
+        embedder.source,
+        revision=embedder.revision,
+        sha256=embedder.sha256,
+        cache=base_model_cache,
+        setting="embedder",
     )

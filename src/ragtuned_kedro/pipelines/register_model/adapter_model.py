@@ -32,6 +32,7 @@ class AdapterModel(PythonModel):
             UserError: If the base model's folder is missing.
         """
         # torch takes seconds; logging this model must not pay for it.
+        from ragtuned_kedro.language_models.recall import Recall
         from ragtuned_kedro.language_models.transformers_local import load_local_model
 
         config = context.model_config
@@ -49,6 +50,7 @@ class AdapterModel(PythonModel):
             batch_size=config["batch_size"],
             device=config["device"],
             n_threads=config["n_threads"],
+            recall=Recall.of(**config["recall"]),
         )
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def] # noqa: ANN

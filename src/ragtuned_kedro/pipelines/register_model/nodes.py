@@ -12,6 +12,7 @@ from ragtuned_kedro.schemas.parameters import (
     AnsweringParams,
     BaseModelParams,
     ExampleParams,
+    RecallParams,
     RegistryParams,
 )
 from ragtuned_kedro.schemas.records import BaseModelFolder
@@ -25,6 +26,7 @@ def register_model(
     registry: RegistryParams,
     base_model: BaseModelParams,
     answering: AnsweringParams,
+    rag_tuned: RecallParams,
     examples: ExampleParams,
 ) -> dict[str, Any]:
     """Register the adapter with how it is asked and how it fared."""
@@ -41,6 +43,7 @@ def register_model(
             "system_prompt": examples.system_prompt,
             "max_new_tokens": answering.max_new_tokens,
             "batch_size": answering.batch_size,
+            "recall": rag_tuned.model_dump() | {"abstention": answering.abstention},
             "device": answering.device,
             "n_threads": base_model.n_threads,
         },

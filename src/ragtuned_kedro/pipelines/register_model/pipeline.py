@@ -17,6 +17,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "params:registry",
                     "params:base_model",
                     "params:answering",
+                    "params:rag_tuned",
                     "params:examples",
                 ],
                 outputs="registration",

@@ -5,13 +5,17 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from ragtuned_kedro.evaluation.scorecard import QUERY_SET
+from ragtuned_kedro.evaluation.verdicts import ASSERTION_RECALL
 from ragtuned_kedro.language_models.adapter_folder import read_adapter_card
 from ragtuned_kedro.pipelines.systems import BASELINE, CANDIDATE
+from ragtuned_kedro.reporting.cost_plots import draw_quality_against_cost, draw_total_cost
 from ragtuned_kedro.reporting.examples import Lessons, choose_examples
 from ragtuned_kedro.reporting.graph_picture import draw_graph
 from ragtuned_kedro.reporting.loss_plot import draw_loss
 from ragtuned_kedro.reporting.page import Pictures, ReportTables, render_page
 from ragtuned_kedro.reporting.stages import count_rows, rejection_ledger
+from ragtuned_kedro.reporting.win_matrix import draw_win_matrix
 from ragtuned_kedro.schemas.parameters import ReportingParams
 
 
@@ -24,15 +28,23 @@ def complete_ledger(
     synthesis_ledger: pd.DataFrame,
     evaluation_rejections: pd.DataFrame,
     evaluation_queries: pd.DataFrame,
+    generated_rejections: pd.DataFrame,
+    generated_queries: pd.DataFrame,
 ) -> pd.DataFrame:
     """Add what became of the evaluation questions to the ledger of the synthesis."""
+    generated = rejection_ledger(
+        generated_rejections,
+        stage="generate_questions",
+        unit_kind="question",
+        n_accepted=len(generated_queries),
+    )
     asked = rejection_ledger(
         evaluation_rejections,
         stage="ask_questions",
         unit_kind="question",
         n_accepted=len(evaluation_queries),
     )
-    return pd.concat([synthesis_ledger, asked], ignore_index=True)
+    return pd.concat([synthesis_ledger, asked, generated], ignore_index=True)
 
 
 def draw_graph_picture(
@@ -54,6 +66,22 @@ def draw_graph_picture(
         n_labels=reporting.graph_n_labels,
         seed=reporting.graph_seed,
     )
+
+
+def draw_systems(
+    comparison: pd.DataFrame, running_costs: pd.DataFrame
+) -> tuple[go.Figure, go.Figure, go.Figure]:
+    """Draw who beats whom, quality against cost, and cost in all."""
+    return (
+        draw_win_matrix(comparison, criterion=ASSERTION_RECALL, query_set=QUERY_SET),
+        draw_quality_against_cost(comparison, candidate=CANDIDATE, query_set=QUERY_SET),
+        draw_total_cost(running_costs),
+    )
+
+
+def hand_on(figure: go.Figure) -> go.Figure:
+    """Hand a figure on to where MLflow shows it."""
+    return figure
 
 
 def draw_loss_curve(training_log: pd.DataFrame) -> go.Figure:
@@ -92,12 +120,18 @@ def pick_examples(
 
 def render_report(
     metrics: pd.DataFrame,
+    comparison: pd.DataFrame,
+    running_costs: pd.DataFrame,
+    judge_metrics: pd.DataFrame,
     stage_rows: pd.DataFrame,
     ledger: pd.DataFrame,
     communities: pd.DataFrame,
     community_reports: pd.DataFrame,
     report_findings: pd.DataFrame,
     scorecard_plot: go.Figure,
+    win_matrix: go.Figure,
+    quality_plot: go.Figure,
+    total_cost_plot: go.Figure,
     graph_picture: go.Figure,
     loss_curve: go.Figure,
     examples: Sequence[Mapping[str, Any]],
@@ -109,8 +143,20 @@ def render_report(
 ) -> str:
     """Render the report."""
     return render_page(
-        ReportTables(metrics, stage_rows, ledger, communities, community_reports, report_findings),
-        Pictures(scorecard_plot, graph_picture, loss_curve),
+        ReportTables(
+            metrics,
+            comparison,
+            running_costs,
+            judge_metrics,
+            stage_rows,
+            ledger,
+            communities,
+            community_reports,
+            report_findings,
+        ),
+        Pictures(
+            scorecard_plot, win_matrix, quality_plot, total_cost_plot, graph_picture, loss_curve
+        ),
         title=reporting.title,
         candidate=CANDIDATE,
         baseline=BASELINE,

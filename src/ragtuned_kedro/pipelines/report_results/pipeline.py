@@ -8,6 +8,8 @@ from .nodes import (
     count_stage_rows,
     draw_graph_picture,
     draw_loss_curve,
+    draw_systems,
+    hand_on,
     pick_examples,
     render_report,
 )
@@ -25,7 +27,13 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 complete_ledger,
-                inputs=["synthesis_ledger", "evaluation_rejections", "evaluation_queries"],
+                inputs=[
+                    "synthesis_ledger",
+                    "evaluation_rejections",
+                    "evaluation_queries",
+                    "generated_rejections",
+                    "generated_queries",
+                ],
                 outputs="ledger",
                 name="complete_ledger",
             ),
@@ -42,6 +50,14 @@ def create_pipeline(**_: object) -> Pipeline:
                 outputs="graph_picture",
                 name="draw_graph_picture",
             ),
+            Node(
+                draw_systems,
+                inputs=["comparison", "running_costs"],
+                outputs=["win_matrix", "quality_plot", "total_cost_plot"],
+                name="draw_systems",
+            ),
+            # A node of its own, as for MLflow's metrics.
+            Node(hand_on, inputs="win_matrix", outputs="mlflow_win_matrix", name="log_win_matrix"),
             Node(
                 draw_loss_curve,
                 inputs="training_log",
@@ -71,12 +87,18 @@ def create_pipeline(**_: object) -> Pipeline:
                 render_report,
                 inputs=[
                     "metrics",
+                    "comparison",
+                    "running_costs",
+                    "judge_metrics",
                     "stage_rows",
                     "ledger",
                     "communities",
                     "community_reports",
                     "report_findings",
                     "scorecard_plot",
+                    "win_matrix",
+                    "quality_plot",
+                    "total_cost_plot",
                     "graph_picture",
                     "loss_curve",
                     "report_examples",

@@ -1,0 +1,237 @@
+"""GraphRAG's global search: every report is asked for its part, and the parts are put together."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ragtuned_kedro.answering.evidence import Evidence, Unit, keep_evidence, take_fitting
+from ragtuned_kedro.answering.index_folder import Indexed, keep_index
+from ragtuned_kedro.answering.reader import Reader, choose_model
+from ragtuned_kedro.answering.systems import Query, System, build_prompt, fill_template
+from ragtuned_kedro.language_models.boundary import LanguageModel
+from ragtuned_kedro.language_models.embedder import Embed, load_embedder
+from ragtuned_kedro.retrieval.hybrid import HybridIndex
+from ragtuned_kedro.schemas.parameters import AnsweringParams, BaseModelParams, GraphGlobalParams
+from ragtuned_kedro.schemas.records import BaseModelFolder, Completion
+
+
+@dataclass(frozen=True)
+class Report:
+    """A community report and how near it is to the query, -1 to 1."""
+
+    report_id: str
+    text: str
+    n_tokens: int
+    score: float
+
+
+def index_graph_global(
+    communities: pd.DataFrame,
+    community_reports: pd.DataFrame,
+    embedder_folder: BaseModelFolder,
+    index_folder: Path,
+    answering: AnsweringParams,
+    graph_global: GraphGlobalParams,
+) -> tuple[Path, pd.DataFrame]:
+    """Embed the reports of the level that is asked."""
+    reports = reports_at(communities, community_reports, level=graph_global.level)
+    report_ids, texts = list(reports["community_id"]), list(reports["text"])
+
+    def build(folder: Path) -> list[Indexed]:
+        embed = load_embedder(embedder_folder, device=answering.device)
+        HybridIndex.build(report_ids, texts, embed).save(folder)
+        return [Indexed("report", len(reports), int(reports["n_tokens"].sum()))]
+
+    key = ["reports", embedder_folder.revision, report_ids, texts]
+    return keep_index(index_folder, key, build)
+
+
+def open_graph_global(
+    base_model_folder: BaseModelFolder,
+    embedder_folder: BaseModelFolder,
+    base_model_cache: Path,
+    index: Path,
+    prompt: str,
+    map_prompt: str,
+    base_model: BaseModelParams,
+    answering: AnsweringParams,
+    graph_global: GraphGlobalParams,
+) -> System:
+    """Let the base model answer from its own partial answers over community reports."""
+    from ragtuned_kedro.language_models.transformers_local import load_local_model
+
+    folder = choose_model(base_model_folder, graph_global.model, base_model_cache)
+    model = load_local_model(
+        folder,
+        adapter=None,
+        batch_size=answering.batch_size,
+        device=answering.device,
+        n_threads=base_model.n_threads,
+    )
+
+    def gather(queries: Sequence[Query], asked_model: LanguageModel) -> list[Evidence]:
+        asked = [[query.query_id, query.text] for query in queries]
+        settings = graph_global.model_dump(mode="json", exclude={"model"})
+        key = [settings, asked_model.model_id, prompt, map_prompt, answering.max_new_tokens, asked]
+        return keep_evidence(index / "evidence", key, lambda: find(queries, asked_model))
+
+    def find(queries: Sequence[Query], asked_model: LanguageModel) -> list[Evidence]:
+        reader = Reader(folder)
+        texts = [query.text for query in queries]
+        map_room = reader.room(map_prompt, texts, max_new_tokens=graph_global.map_new_tokens)
+        reduce_room = reader.room(prompt, texts, max_new_tokens=answering.max_new_tokens)
+        embed = load_embedder(embedder_folder, device=answering.device)
+        found = nearest_reports(
+            HybridIndex.load(index), texts, embed, reader, n_reports=graph_global.n_reports
+        )
+        batches = [
+            list(pack_reports(one, room=min(map_room, graph_global.map_tokens))) for one in found
+        ]
+        parts = ask_parts(
+            queries,
+            batches,
+            asked_model,
+            map_prompt=map_prompt,
+            max_new_tokens=graph_global.map_new_tokens,
+        )
+        likeness = [
+            _likeness(query.text, part, embed) for query, part in zip(queries, parts, strict=True)
+        ]
+        return [
+            put_together(
+                query.query_id,
+                *(reports, batched, part, scores),
+                reader,
+                room=min(reduce_room, graph_global.reduce_tokens),
+            )
+            for query, reports, batched, part, scores in zip(
+                queries, found, batches, parts, likeness, strict=True
+            )
+        ]
+
+    return System("graph_global", model, prompt, gather)
+
+
+def reports_at(communities: pd.DataFrame, reports: pd.DataFrame, *, level: int) -> pd.DataFrame:
+    """Choose the reports of one level, best rated first; too deep a level is the deepest."""
+    known = communities[communities["community_id"].isin(set(reports["community_id"]))]
+    if known.empty:
+        return reports.head(0)
+    here = known[known["level"] == min(level, int(known["level"].max()))]
+    chosen = reports[reports["community_id"].isin(set(here["community_id"]))]
+    return chosen.sort_values(["rating", "community_id"], ascending=[False, True])
+
+
+def nearest_reports(
+    index: HybridIndex,
+    queries: Sequence[str],
+    embed: Embed,
+    reader: Reader,
+    *,
+    n_reports: int | None,
+) -> list[list[Report]]:
+    """Order the reports by their nearness to each query and keep the first `n_reports`.
+
+    A report's tokens are counted once: the same texts go into every query's prompts.
+    """
+    sizes = [reader.count_tokens(text) for text in index.texts]
+    found = []
+    for scores in index.likeness(queries, embed):
+        order = np.argsort(-scores, kind="stable")[:n_reports]
+        found.append(
+            [
+                Report(index.unit_ids[at], index.texts[at], sizes[at], float(scores[at]))
+                for at in order
+            ]
+        )
+    return found
+
+
+def pack_reports(reports: Sequence[Report], *, room: int) -> Iterator[list[Report]]:
+    """Fill map prompts of `room` tokens, in order; a report that is larger alone is left out."""
+    batch: list[Report] = []
+    left = room
+    for report in reports:
+        if report.n_tokens > room:
+            continue
+        if report.n_tokens > left:
+            yield batch
+            batch, left = [], room
+        batch.append(report)
+        left -= report.n_tokens
+    if batch:
+        yield batch
+
+
+def ask_parts(
+    queries: Sequence[Query],
+    batches: Sequence[Sequence[Sequence[Report]]],
+    model: LanguageModel,
+    *,
+    map_prompt: str,
+    max_new_tokens: int,
+) -> list[list[Completion]]:
+    """Ask every query of each of its batches of reports: one partial answer for each batch."""
+    prompts = [
+        build_prompt(
+            f"{query.query_id}/{at}",
+            fill_template(
+                map_prompt,
+                question=query.text,
+                evidence="\n\n".join(report.text for report in batch),
+            ),
+            system_prompt="",
+        )
+        for query, batched in zip(queries, batches, strict=True)
+        for at, batch in enumerate(batched)
+    ]
+    replies = iter(model.complete(prompts, max_new_tokens=max_new_tokens))
+    return [[next(replies) for _ in batched] for batched in batches]
+
+
+def put_together(
+    query_id: str,
+    reports: Sequence[Report],
+    batches: Sequence[Sequence[Report]],
+    parts: Sequence[Completion],
+    scores: Sequence[float],
+    reader: Reader,
+    *,
+    room: int,
+) -> Evidence:
+    """Make the evidence of the partial answers nearest to the query; the nearest stands last.
+
+    GraphRAG lets the model rate its own partial answers; a model too small to write a number that
+    means something would rate at random, so nearness to the query (`scores`) stands in for it.
+    Where every call failed there is no evidence, and the error says why.
+    """
+    said = [at for at, part in enumerate(parts) if part.finish_reason != "error" and part.text]
+    ranked = sorted(said, key=lambda at: -scores[at])
+    sizes = [reader.count_tokens(parts[at].text) for at in ranked]
+    fits = take_fitting(sizes, room=room)
+    used = {at for at, fit in zip(ranked, fits, strict=True) if fit}
+    home = {report.report_id: at for at, batch in enumerate(batches) for report in batch}
+    errors = [part.error for part in parts if part.error]
+    return Evidence(
+        query_id,
+        "\n".join(parts[at].text for at in reversed(ranked) if at in used),
+        tuple(
+            Unit("report", one.report_id, one.score, one.n_tokens, home.get(one.report_id) in used)
+            for one in reports
+        ),
+        seconds=sum(part.seconds for part in parts),
+        n_prompt_tokens=sum(part.n_prompt_tokens for part in parts),
+        n_completion_tokens=sum(part.n_completion_tokens for part in parts),
+        peak_memory_bytes=max((part.peak_memory_bytes for part in parts), default=0),
+        error=errors[0] if parts and len(errors) == len(parts) else None,
+    )
+
+
+def _likeness(query: str, parts: Sequence[Completion], embed: Embed) -> list[float]:
+    if not parts:
+        return []
+    vectors = embed([query, *(part.text for part in parts)])
+    return [float(one) for one in vectors[1:] @ vectors[0]]

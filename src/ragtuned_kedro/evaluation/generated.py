@@ -1,0 +1,99 @@
+"""Generated questions become evaluation queries: clean of training questions, and few enough."""
+
+from collections.abc import Sequence
+
+from rapidfuzz import fuzz, process
+
+from ragtuned_kedro.evaluation.generate import GeneratedQuestion
+from ragtuned_kedro.evaluation.queries import (
+    QuestionTables,
+    assertion_rows,
+    evidence_rows,
+    query_row,
+)
+from ragtuned_kedro.evaluation.wording import normalise
+from ragtuned_kedro.schemas.ids import content_id, seeded_order
+from ragtuned_kedro.schemas.records import EvaluationAssertion, EvaluationQuestion
+from ragtuned_kedro.schemas.tables import (
+    Assertions,
+    EvaluationQueries,
+    QueryEvidence,
+    Rejections,
+    frame_of,
+)
+
+
+def choose_generated(
+    questions: Sequence[GeneratedQuestion],
+    *,
+    training_texts: Sequence[str],
+    written_texts: Sequence[str],
+    similarity: float,
+    n_per_scope: int,
+    seed: int,
+) -> QuestionTables:
+    """Refuse what is too close to other questions, and draw `n_per_scope` of the rest.
+
+    Training questions are kept away from the written evaluation questions when they are made;
+    these here come afterwards and are kept away from the training questions instead, so that the
+    training data does not depend on them. Rejection reasons: training_query, evaluation_query
+    (a similarity of at least `similarity`, 0 to 1), over_budget. Inputs = queries + rejections.
+    """
+    taught = [normalise(text) for text in training_texts]
+    written = [normalise(text) for text in written_texts]
+    by_text = {one.text: one for one in questions}
+    passed: dict[str, list[str]] = {}
+    rejected: list[dict] = []
+    for text, one in by_text.items():
+        fault = _near(text, taught, similarity, "training_query") or _near(
+            text, written, similarity, "evaluation_query"
+        )
+        if fault:
+            rejected.append(_rejection(text, *fault))
+        else:
+            passed.setdefault(one.scope, []).append(text)
+    chosen: list[GeneratedQuestion] = []
+    for scope, texts in sorted(passed.items()):
+        order = seeded_order(texts, seed=seed)
+        chosen += [by_text[text] for text in order[:n_per_scope]]
+        rejected += [_rejection(text, "over_budget", scope) for text in order[n_per_scope:]]
+    return _tables(chosen, rejected)
+
+
+def _near(
+    text: str, others: Sequence[str], similarity: float, reason: str
+) -> tuple[str, str] | None:
+    match = process.extractOne(
+        normalise(text), others, scorer=fuzz.ratio, score_cutoff=100 * similarity
+    )
+    return (reason, match[0]) if match else None
+
+
+def _rejection(text: str, reason: str, detail: str) -> dict:
+    return {"key": text, "call_id": None, "reason": reason, "detail": detail}
+
+
+def _tables(chosen: Sequence[GeneratedQuestion], rejected: list[dict]) -> QuestionTables:
+    queries, assertions, evidence = [], [], []
+    for one in chosen:
+        question = EvaluationQuestion.model_validate(
+            {
+                "scope": one.scope,
+                "text": one.text,
+                "assertions": [
+                    EvaluationAssertion(text=text, aliases=tuple(aliases))
+                    for text, *aliases in one.assertions
+                ],
+                "evidence": one.evidence,
+            }
+        )
+        query_id = content_id("equery", question.text)
+        queries.append(query_row(query_id, question))
+        assertions += assertion_rows(query_id, question)
+        evidence += evidence_rows(query_id, question)
+    return QuestionTables(
+        frame_of(EvaluationQueries, queries),
+        frame_of(Assertions, assertions),
+        frame_of(QueryEvidence, evidence),
+        frame_of(Rejections, rejected),
+    )

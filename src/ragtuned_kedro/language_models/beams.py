@@ -1,0 +1,104 @@
+"""Beam search over the first tokens of an answer: what else the model might begin to say."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The first tokens of an answer and the sum of their log-probabilities, in nats.
+
+    An opening that has ended is a whole answer; its end token is counted and not kept.
+    """
+
+    ids: tuple[int, ...]
+    log_probability: float
+    has_ended: bool
+
+
+@torch.inference_mode()
+def search_openings(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    *,
+    n_openings: int,
+    n_tokens: int,
+    end_ids: frozenset[int],
+    pad_id: int,
+) -> list[list[Opening]]:
+    """Find, for every prompt, its `n_openings` likeliest openings of `n_tokens`, best first.
+
+    Each step keeps the best continuations over all of a prompt's openings, those that have ended
+    among them.
+    """
+    width = max(len(prompt) for prompt in prompts)
+    rows = [[pad_id] * (width - len(prompt)) + list(prompt) for prompt in prompts]
+    ids = torch.tensor(rows, device=model.device)
+    lengths = torch.tensor([len(prompt) for prompt in prompts], device=model.device)
+    mask = (torch.arange(width, device=model.device) >= width - lengths[:, None]).long()
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    beams: list[list[Opening]] = [[Opening((), 0.0, False)] for _ in prompts]
+    cache = None
+    for _ in range(n_tokens):
+        output = model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        cache = output.past_key_values
+        beams, parents = _step(beams, output.logits[:, -1].float(), n_openings, end_ids)
+        if not parents:
+            break
+        kept = torch.tensor(parents, device=model.device)
+        cache.batch_select_indices(kept)
+        last = [one.ids[-1] for beam in beams for one in beam if not one.has_ended]
+        ids = torch.tensor(last, device=model.device)[:, None]
+        mask = torch.cat([mask[kept], mask.new_ones(len(parents), 1)], dim=1)
+        positions = positions[kept][:, -1:] + 1
+    return beams
+
+
+def _step(
+    beams: Sequence[Sequence[Opening]],
+    logits: torch.Tensor,
+    n_openings: int,
+    end_ids: frozenset[int],
+) -> tuple[list[list[Opening]], list[int]]:
+    """Grow every open beam by a token; return the best, and which row each open one grew from.
+
+    logits (open beams, vocabulary) stand in the order of the open beams.
+    """
+    best = logits.topk(n_openings, dim=-1)
+    gains = (best.values - logits.logsumexp(-1, keepdim=True)).tolist()
+    tokens = best.indices.tolist()
+    rows = iter(range(len(tokens)))
+    grown_beams: list[list[Opening]] = []
+    parents: list[int] = []
+    for beam in beams:
+        grown: list[tuple[Opening, int]] = []
+        for one in beam:
+            if one.has_ended:
+                grown.append((one, -1))
+                continue
+            row = next(rows)
+            grown += [
+                (_grow(one, token, gain, end_ids), row)
+                for token, gain in zip(tokens[row], gains[row], strict=True)
+            ]
+        grown.sort(key=lambda pair: -pair[0].log_probability)
+        grown_beams.append([one for one, _ in grown[:n_openings]])
+        parents += [row for one, row in grown[:n_openings] if not one.has_ended]
+    return grown_beams, parents
+
+
+def _grow(opening: Opening, token: int, gain: float, end_ids: frozenset[int]) -> Opening:
+    total = opening.log_probability + gain
+    if token in end_ids:
+        return Opening(opening.ids, total, True)
+    return Opening((*opening.ids, token), total, False)

@@ -1,0 +1,57 @@
+"""Sentence embeddings and cross-encoder scores, through sentence-transformers."""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ragtuned_kedro.language_models.weights import choose_device, quiet_transformers
+from ragtuned_kedro.schemas.records import BaseModelFolder
+
+# Texts in, one unit vector per text out: (n, dimensions), float32.
+Embed = Callable[[Sequence[str]], np.ndarray]
+# A query and the texts to compare with it in, one score per text out: (n,), higher is closer.
+Rerank = Callable[[str, Sequence[str]], np.ndarray]
+
+
+def load_embedder(folder: BaseModelFolder, *, device: str) -> Embed:
+    """Build a function from texts to their embeddings; the weights are loaded at its first call."""
+    device = choose_device(device)
+
+    def embed(texts: Sequence[str]) -> np.ndarray:
+        model = _sentence_transformer(folder.path, device)
+        vectors = model.encode(
+            list(texts), normalize_embeddings=True, show_progress_bar=len(texts) > 1000
+        )
+        return np.asarray(vectors, dtype=np.float32).reshape(len(texts), -1)
+
+    return embed
+
+
+def load_reranker(folder: BaseModelFolder, *, device: str) -> Rerank:
+    """Build a function that reads a query and a text together and scores how well they fit."""
+    device = choose_device(device)
+
+    def rerank(query: str, texts: Sequence[str]) -> np.ndarray:
+        model = _cross_encoder(folder.path, device)
+        pairs = [(query, text) for text in texts]
+        return np.asarray(model.predict(pairs, show_progress_bar=False), dtype=np.float64)
+
+    return rerank
+
+
+@lru_cache(maxsize=2)
+def _sentence_transformer(path: str, device: str) -> Any:
+    from sentence_transformers import SentenceTransformer
+
+    with quiet_transformers():
+        return SentenceTransformer(path, device=device, local_files_only=True)
+
+
+@lru_cache(maxsize=1)
+def _cross_encoder(path: str, device: str) -> Any:
+    from sentence_transformers import CrossEncoder
+
+    with quiet_transformers():
+        return CrossEncoder(path, device=device, local_files_only=True)

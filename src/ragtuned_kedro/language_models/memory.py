@@ -1,0 +1,58 @@
+"""How much memory a piece of work holds at its highest."""
+
+import threading
+from types import TracebackType
+
+# Short against a batch, long against reading one number from the kernel.
+_INTERVAL_SECONDS = 0.05
+
+
+class PeakMemory:
+    """Measures while it is open: on a CPU the process's resident memory, on a GPU what torch holds.
+
+    The process's memory is sampled, so a peak of some milliseconds can be missed; the kernel's own
+    high-water mark is that of the whole life of the process, and tells nothing of a later system.
+    """
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._highest = 0
+        self._is_over = threading.Event()
+        self._sampler = threading.Thread(target=self._sample, daemon=True)
+
+    @property
+    def n_bytes(self) -> int:
+        """Tell the highest so far."""
+        return self._highest
+
+    def __enter__(self) -> "PeakMemory":
+        if self._device == "cuda":
+            import torch
+
+            torch.cuda.reset_peak_memory_stats()
+        else:
+            self._sampler.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._device == "cuda":
+            import torch
+
+            self._highest = int(torch.cuda.max_memory_allocated())
+            return
+        self._is_over.set()
+        self._sampler.join()
+
+    def _sample(self) -> None:
+        import psutil
+
+        process = psutil.Process()
+        while True:
+            self._highest = max(self._highest, int(process.memory_info().rss))
+            if self._is_over.wait(_INTERVAL_SECONDS):
+                return
