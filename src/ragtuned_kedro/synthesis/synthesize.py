@@ -114,7 +114,7 @@ def synthesize(
 
 
 def _vary(draft: Draft, names: Mapping[str, tuple[str, ...]], seed: int) -> Iterator[Draft]:
-    """Yield a draft in its own words, in other words where there are some, and twice in fewer."""
+    """Yield a draft in its own words, in other words where there are some, and in fewer."""
     named = vary_names(draft, names, seed=seed)
     yield named
     reworded = vary_words(named, seed=seed)
@@ -122,7 +122,6 @@ def _vary(draft: Draft, names: Mapping[str, tuple[str, ...]], seed: int) -> Iter
         yield reworded
     if draft.kind in {"local", "linked", "entity_description"}:
         yield drop_words(reworded, seed=seed)
-        yield drop_words(named, seed=seed + 1)
 
 
 def _draft_everything(
