@@ -12,14 +12,15 @@ passages come out of the weights.
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
 
 from ragtuned_kedro.language_models.beams import Opening, search_openings
 from ragtuned_kedro.language_models.chat import Chat
-from ragtuned_kedro.language_models.greedy import GreedyRow, decode_greedily
+from ragtuned_kedro.language_models.following import decode_along
+from ragtuned_kedro.language_models.greedy import GreedyRow
 from ragtuned_kedro.schemas.ids import fingerprint
 from ragtuned_kedro.schemas.records import Prompt
 
@@ -56,6 +57,8 @@ class RecallingDecoder:
     reader: Any
     chat: Chat
     recall: Recall
+    # How each opening went on when it was last recalled; the end of an answer is a token there.
+    _last_said: dict[tuple[int, ...], list[int]] = field(default_factory=dict)
 
     def decode(
         self, prompts: Sequence[Prompt], encoded: Sequence[Sequence[int]], *, max_new_tokens: int
@@ -100,20 +103,23 @@ class RecallingDecoder:
     ) -> list[list[GreedyRow]]:
         """Go on greedily, by `max_new_tokens` more, from every opening that has not ended."""
         begun = [
-            [*ids, *one.ids]
+            (ids, one.ids)
             for ids, beam in zip(encoded, openings, strict=True)
             for one in beam
             if not one.has_ended
         ]
-        rest = iter(
-            decode_greedily(
-                self.model,
-                begun,
-                max_new_tokens=max_new_tokens,
-                end_ids=self.chat.end_ids,
-                pad_id=self.chat.pad_id,
-            )
+        finished = decode_along(
+            self.model,
+            [[*ids, *opening] for ids, opening in begun],
+            [self._last_said.get(opening, []) for _, opening in begun],
+            max_new_tokens=max_new_tokens,
+            end_ids=self.chat.end_ids,
+            pad_id=self.chat.pad_id,
         )
+        for (_, opening), row in zip(begun, finished, strict=True):
+            end = [min(self.chat.end_ids)] if row.has_ended else []
+            self._last_said[opening] = [*row.ids, *end]
+        rest = iter(finished)
         return [
             [
                 GreedyRow(list(one.ids), has_ended=True)
