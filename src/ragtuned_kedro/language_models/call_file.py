@@ -3,6 +3,7 @@
 import dataclasses
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,8 +106,21 @@ class CallFile:
             connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, check_same_thread=False)
             # NORMAL: a commit is safe from a crash of the process; after a power cut the last
             # calls may be missing, and the file is whole.
-            connection.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.executescript(_SCHEMA)
             self._connection = connection
         return self._connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to WAL mode; the time-out does not cover two processes that create the file at once."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
