@@ -114,7 +114,7 @@ class CallFile:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Switch to WAL mode; the time-out does not cover two processes that create the file at once."""
+    """Switch to WAL mode; the time-out does not cover two processes creating one file."""
     deadline = time.monotonic() + _BUSY_SECONDS
     while True:
         try:
