@@ -30,7 +30,7 @@ _LABELS = (
     ("false_answer_rate", "unanswerable", None, "False answers"),
     ("wrong_abstention_rate", "answerable", None, "Wrong abstentions"),
     ("seconds", None, None, "Time per answer"),
-    ("completion_tokens", None, None, "Length of an answer"),
+    ("completion_tokens", None, None, "Tokens decoded"),
 )
 _CHANGES = {"recall": "recall_gain", "false_answer_rate": "false_answer_rate_change"}
 

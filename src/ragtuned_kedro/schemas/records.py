@@ -89,7 +89,8 @@ class Completion:
 
     `finish_reason` is stop, length or error; `seconds` is the wall time of the batch divided by
     its size, `first_token_seconds` that until the first token; `error` is null unless the call
-    failed. `peak_memory_bytes` is the most that the process (the GPU, on one) held meanwhile, 0
+    failed. `n_completion_tokens` counts what was decoded on the way to the answer, too.
+    `peak_memory_bytes` is the most that the process (the GPU, on one) held meanwhile, 0
     where nobody measured.
     """
 
