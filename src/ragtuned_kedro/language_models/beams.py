@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 
+from ragtuned_kedro.language_models.greedy import pad_left
+
 
 @dataclass(frozen=True)
 class Opening:
@@ -34,12 +36,7 @@ def search_openings(
     Each step keeps the best continuations over all of a prompt's openings, those that have ended
     among them.
     """
-    width = max(len(prompt) for prompt in prompts)
-    rows = [[pad_id] * (width - len(prompt)) + list(prompt) for prompt in prompts]
-    ids = torch.tensor(rows, device=model.device)
-    lengths = torch.tensor([len(prompt) for prompt in prompts], device=model.device)
-    mask = (torch.arange(width, device=model.device) >= width - lengths[:, None]).long()
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    ids, mask, positions = pad_left(prompts, pad_id=pad_id, device=model.device)
     beams: list[list[Opening]] = [[Opening((), 0.0, False)] for _ in prompts]
     cache = None
     for _ in range(n_tokens):

@@ -83,12 +83,7 @@ def decode_greedily(
         return []
     started = time.monotonic()
     rows = [GreedyRow() for _ in prompts]
-    width = max(len(prompt) for prompt in prompts)
-    padded = [[pad_id] * (width - len(prompt)) + list(prompt) for prompt in prompts]
-    ids = torch.tensor(padded, device=model.device)
-    lengths = torch.tensor([len(prompt) for prompt in prompts], device=model.device)
-    mask = (torch.arange(width, device=model.device) >= width - lengths[:, None]).long()
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    ids, mask, positions = pad_left(prompts, pad_id=pad_id, device=model.device)
     open_rows = list(rows)
     cache = None
     for _ in range(max_new_tokens):
@@ -122,3 +117,14 @@ def decode_greedily(
         mask = torch.cat([mask, mask.new_ones(len(open_rows), 1)], dim=1)
         positions = positions[:, -1:] + 1
     return rows
+
+
+def pad_left(
+    prompts: Sequence[Sequence[int]], *, pad_id: int, device: Any
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Stack prompts into ids, mask and positions, each (batch, seq), padded on the left."""
+    width = max(len(prompt) for prompt in prompts)
+    padded = [[pad_id] * (width - len(prompt)) + list(prompt) for prompt in prompts]
+    lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
+    mask = (torch.arange(width, device=device) >= width - lengths[:, None]).long()
+    return torch.tensor(padded, device=device), mask, (mask.cumsum(-1) - 1).clamp(min=0)
