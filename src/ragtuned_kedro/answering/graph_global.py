@@ -9,7 +9,7 @@ import pandas as pd
 
 from ragtuned_kedro.answering.evidence import Evidence, Unit, keep_evidence, take_fitting
 from ragtuned_kedro.answering.index_folder import Indexed, keep_index
-from ragtuned_kedro.answering.reader import Reader, choose_model
+from ragtuned_kedro.answering.reader import Reader, choose_model, open_model
 from ragtuned_kedro.answering.systems import Query, System, build_prompt, fill_template
 from ragtuned_kedro.language_models.boundary import LanguageModel
 from ragtuned_kedro.language_models.embedder import Embed, load_embedder
@@ -61,16 +61,8 @@ def open_graph_global(
     graph_global: GraphGlobalParams,
 ) -> System:
     """Let the base model answer from its own partial answers over community reports."""
-    from ragtuned_kedro.language_models.transformers_local import load_local_model
-
     folder = choose_model(base_model_folder, graph_global.model, base_model_cache)
-    model = load_local_model(
-        folder,
-        adapter=None,
-        batch_size=answering.batch_size,
-        device=answering.device,
-        n_threads=base_model.n_threads,
-    )
+    model = open_model(folder, base_model, answering)
 
     def gather(queries: Sequence[Query], asked_model: LanguageModel) -> list[Evidence]:
         asked = [[query.query_id, query.text] for query in queries]

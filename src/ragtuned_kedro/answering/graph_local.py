@@ -10,7 +10,7 @@ import pandas as pd
 
 from ragtuned_kedro.answering.evidence import Evidence, Unit, keep_evidence, take_fitting
 from ragtuned_kedro.answering.index_folder import Indexed, keep_index
-from ragtuned_kedro.answering.reader import Reader, choose_model
+from ragtuned_kedro.answering.reader import Reader, choose_model, open_model
 from ragtuned_kedro.answering.systems import Query, System
 from ragtuned_kedro.answering.vanilla_rag import search_timed
 from ragtuned_kedro.language_models.boundary import LanguageModel
@@ -87,16 +87,8 @@ def open_graph_local(
     graph_local: GraphLocalParams,
 ) -> System:
     """Let the base model answer from the neighbourhood of the query's entities."""
-    from ragtuned_kedro.language_models.transformers_local import load_local_model
-
     folder = choose_model(base_model_folder, graph_local.model, base_model_cache)
-    model = load_local_model(
-        folder,
-        adapter=None,
-        batch_size=answering.batch_size,
-        device=answering.device,
-        n_threads=base_model.n_threads,
-    )
+    model = open_model(folder, base_model, answering)
     tables = GraphTables(
         entities, relationships, entity_chunks, community_members, community_reports
     )

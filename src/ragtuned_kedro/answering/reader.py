@@ -4,12 +4,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ragtuned_kedro.language_models.base_model import resolve_base_model
+from ragtuned_kedro.language_models.boundary import LanguageModel
 from ragtuned_kedro.language_models.token_spans import load_token_spans
-from ragtuned_kedro.schemas.parameters import OtherModelParams
+from ragtuned_kedro.schemas.parameters import AnsweringParams, BaseModelParams, OtherModelParams
 from ragtuned_kedro.schemas.records import BaseModelFolder
 
 # What a chat template writes around one message, with room to spare.
 _TEMPLATE_TOKENS = 48
+
+
+def open_model(
+    folder: BaseModelFolder, base_model: BaseModelParams, answering: AnsweringParams
+) -> LanguageModel:
+    """Open a model without an adapter, to answer as the settings of all systems say."""
+    from ragtuned_kedro.language_models.transformers_local import load_local_model
+
+    return load_local_model(
+        folder,
+        adapter=None,
+        batch_size=answering.batch_size,
+        device=answering.device,
+        n_threads=base_model.n_threads,
+    )
 
 
 class Reader:

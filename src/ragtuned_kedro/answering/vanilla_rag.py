@@ -13,7 +13,7 @@ import pandas as pd
 
 from ragtuned_kedro.answering.evidence import Evidence, Unit, keep_evidence, take_fitting
 from ragtuned_kedro.answering.index_folder import Indexed, keep_index
-from ragtuned_kedro.answering.reader import Reader, choose_model
+from ragtuned_kedro.answering.reader import Reader, choose_model, open_model
 from ragtuned_kedro.answering.systems import Gather, Query, System
 from ragtuned_kedro.language_models.base_model import resolve_encoder
 from ragtuned_kedro.language_models.boundary import LanguageModel
@@ -60,16 +60,8 @@ def open_vanilla_rag(
     vanilla_rag: VanillaRagParams,
 ) -> System:
     """Let the base model answer from retrieved passages."""
-    from ragtuned_kedro.language_models.transformers_local import load_local_model
-
     folder = choose_model(base_model_folder, vanilla_rag.model, base_model_cache)
-    model = load_local_model(
-        folder,
-        adapter=None,
-        batch_size=answering.batch_size,
-        device=answering.device,
-        n_threads=base_model.n_threads,
-    )
+    model = open_model(folder, base_model, answering)
     gather = retrieve_passages(
         folder, embedder_folder, base_model_cache, index, prompt, answering, vanilla_rag
     )
