@@ -14,7 +14,9 @@ from ragtuned_kedro.language_models.recall import (
 from ragtuned_kedro.language_models.weights import Quantization, load_weights
 from ragtuned_kedro.schemas.records import Message, Prompt
 
-RECALL = Recall(n_recalled=3, opening_tokens=4, abstention="I do not know.", abstention_margin=1.0)
+RECALL = Recall(
+    n_recalled=3, opening_tokens=4, abstention="I do not know.", abstention_probability=0.3
+)
 QUESTIONS = ("Who?", "a longer question", "When was it?")
 
 
@@ -69,18 +71,18 @@ def test_neighbours_and_padding_change_no_likelihood(model, chat):
 
 def test_the_passage_that_explains_the_question_wins_over_the_one_that_comes_first():
     openings = [Opening((5, 6), -1.0, False), Opening((7, 8), -2.0, False)]
-    assert choose(openings, [-30.0, -10.0], (1, 2, 3), 1.0) == 1
-    assert choose(openings, [-10.0, -10.0], (1, 2, 3), 1.0) == 0
+    assert choose(openings, [-30.0, -10.0], (1, 2, 3), 0.5) == 1
+    assert choose(openings, [-10.0, -10.0], (1, 2, 3), 0.5) == 0
 
 
-@pytest.mark.parametrize(("refusal_likelihood", "chosen"), [(-0.9, 0), (-1.1, 1)])
-def test_a_refusal_has_to_be_likelier_by_its_margin(refusal_likelihood, chosen):
+@pytest.mark.parametrize(("refusal_likelihood", "chosen"), [(-0.6, 0), (-0.8, 1)])
+def test_a_refusal_is_said_from_its_least_probability_on(refusal_likelihood, chosen):
     openings = [Opening((1, 2), refusal_likelihood, False), Opening((7, 8), -2.0, False)]
-    assert choose(openings, [-1.0, -50.0], (1, 2, 3), 1.1) == chosen
+    assert choose(openings, [-1.0, -50.0], (1, 2, 3), 0.5) == chosen
 
 
 def test_a_model_that_recalls_only_its_refusal_refuses():
-    assert choose([Opening((1, 2), -0.1, False)], [-5.0], (1, 2, 3), 1.0) == 0
+    assert choose([Opening((1, 2), -0.1, False)], [-5.0], (1, 2, 3), 0.95) == 0
 
 
 def test_the_answer_is_one_of_the_recalled_passages_and_carries_what_all_of_them_cost(model, chat):
@@ -113,5 +115,5 @@ def test_answers_do_not_depend_on_the_batch(model, chat):
 
 
 def test_settings_that_change_answers_change_the_name_under_which_they_are_kept():
-    assert RECALL.name != replace(RECALL, abstention_margin=2.0).name
-    assert Recall.of("x", n_recalled=1, opening_tokens=4, abstention_margin=0.0) is None
+    assert RECALL.name != replace(RECALL, abstention_probability=0.2).name
+    assert Recall.of("x", n_recalled=1, opening_tokens=4, abstention_probability=0.5) is None

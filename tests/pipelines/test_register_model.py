@@ -163,7 +163,7 @@ def test_a_fresh_process_asks_the_registered_model(client: MlflowClient, tmp_pat
                 "n_recalled": 2,
                 "opening_tokens": 2,
                 "abstention": "No.",
-                "abstention_margin": 0.0,
+                "abstention_probability": 0.5,
             },
             "device": "cpu",
             "n_threads": 1,

@@ -10,6 +10,7 @@ on passages that were retrieved by Sachan et al., arXiv 2204.07496; here nothing
 passages come out of the weights.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -27,16 +28,16 @@ from ragtuned_kedro.schemas.records import Prompt
 
 @dataclass(frozen=True)
 class Recall:
-    """How many passages are recalled, told apart by how many tokens, and when none is good enough.
+    """How many passages are recalled, told apart by how many tokens, and when none is said.
 
-    `abstention` is the answer of a model that does not know. It is given when its opening is at
-    least `abstention_margin` nats likelier than that of the passage it stands against.
+    `abstention` is the answer of a model that does not know. It is given when its opening, among
+    those recalled, has at least the probability `abstention_probability`.
     """
 
     n_recalled: int
     opening_tokens: int
     abstention: str
-    abstention_margin: float
+    abstention_probability: float
 
     @property
     def name(self) -> str:
@@ -79,9 +80,9 @@ class RecallingDecoder:
         recalled = self._finish(encoded, openings, max_new_tokens - n_tokens)
         fits = self._read(prompts, recalled)
         refusal = self._ids(self.recall.abstention)
-        margin = self.recall.abstention_margin
+        least = self.recall.abstention_probability
         chosen = [
-            rows[choose(beam, fit, refusal, margin)]
+            rows[choose(beam, fit, refusal, least)]
             for rows, beam, fit in zip(recalled, openings, fits, strict=True)
         ]
         # The first token can be said only when the last passage has been read.
@@ -150,23 +151,20 @@ class RecallingDecoder:
 
 
 def choose(
-    openings: Sequence[Opening], fits: Sequence[float], refusal: Sequence[int], margin: float
+    openings: Sequence[Opening], fits: Sequence[float], refusal: Sequence[int], least: float
 ) -> int:
-    """Choose among passages by both ways, and between the best of them and the refusal.
+    """Choose the refusal if it has the probability `least`, else among passages by both ways.
 
-    `fits` are the log-likelihoods of the question after each passage; a refusal explains no
-    question, so it has to win by its own likelihood.
+    `fits` are the log-likelihoods of the question after each passage. A refusal explains no
+    question, and how likely the best passage is tells nothing about it either: a model that
+    knows spreads its belief over passages that resemble each other.
     """
     refusals = [at for at, one in enumerate(openings) if _begins(refusal, one.ids)]
     passages = [at for at in range(len(openings)) if at not in refusals]
-    if not passages:
-        return refusals[0]
-    best = max(passages, key=lambda at: openings[at].log_probability + fits[at])
     for at in refusals:
-        gap = openings[at].log_probability - openings[best].log_probability
-        if gap >= margin:
+        if not passages or openings[at].log_probability >= math.log(least):
             return at
-    return best
+    return max(passages, key=lambda at: openings[at].log_probability + fits[at])
 
 
 @torch.inference_mode()

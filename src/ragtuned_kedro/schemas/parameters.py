@@ -157,13 +157,13 @@ class AnsweringParams(Block):
 class RecallParams(Block):
     """How the tuned model remembers; `n_recalled` of 1 says the first thing that comes to mind.
 
-    It does not know when its refusal is likelier than the opening of what it would say by at least
-    `abstention_margin`, in nats; below 0 by at most so much.
+    It refuses when its refusal, told by its opening, has at least `abstention_probability`; with 1
+    only when it recalls nothing else.
     """
 
     n_recalled: int = Field(ge=1, description="passages recalled and read again per question")
     opening_tokens: int = Field(ge=1, description="tokens by which passages are told apart")
-    abstention_margin: float
+    abstention_probability: float = Field(gt=0, le=1)
 
 
 class ComparedQuestionsParams(Block):
