@@ -1,4 +1,4 @@
-"""Recalling several passages, reading each of them again, and saying the one that fits.
+"""Recalling several passages, reading each of them again, and saying the sentences that fit.
 
 What a tuned model says first is often a passage beside the right one: the way from a question to
 a passage is all that it has learnt, and it has learnt it from questions of another wording. The
@@ -7,7 +7,8 @@ passage before it finds the question likely or not. So several passages are reca
 rule weighs both ways: log P(passage | question) + log P(question | passage). Choosing by the
 likelihood of the question is the noisy channel of machine translation (Brown et al., 1993), used
 on passages that were retrieved by Sachan et al., arXiv 2204.07496; here nothing is retrieved, all
-passages come out of the weights.
+passages come out of the weights. The right passage is often the second or third, so that the best
+sentences of several say more in as many tokens than one passage does.
 """
 
 import math
@@ -16,12 +17,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-import torch
-
 from ragtuned_kedro.language_models.beams import Opening, search_openings
 from ragtuned_kedro.language_models.chat import Chat
 from ragtuned_kedro.language_models.following import decode_along
 from ragtuned_kedro.language_models.greedy import GreedyRow
+from ragtuned_kedro.language_models.rereading import (
+    Found,
+    Recalled,
+    find_sentences,
+    say_best,
+    split_sentences,
+    token_log_probabilities,
+)
 from ragtuned_kedro.schemas.ids import fingerprint
 from ragtuned_kedro.schemas.records import Prompt
 
@@ -64,7 +71,7 @@ class RecallingDecoder:
     def decode(
         self, prompts: Sequence[Prompt], encoded: Sequence[Sequence[int]], *, max_new_tokens: int
     ) -> list[GreedyRow]:
-        """Answer each prompt with the recalled passage that explains its last message best."""
+        """Answer each prompt with the recalled sentences that explain its last message best."""
         if not prompts:
             return []
         started = time.monotonic()
@@ -77,23 +84,33 @@ class RecallingDecoder:
             end_ids=self.chat.end_ids,
             pad_id=self.chat.pad_id,
         )
-        recalled = self._finish(encoded, openings, max_new_tokens - n_tokens)
-        fits = self._read(prompts, recalled)
         refusal = self._ids(self.recall.abstention)
-        least = self.recall.abstention_probability
-        chosen = [
-            rows[choose(beam, fit, refusal, least)]
-            for rows, beam, fit in zip(recalled, openings, fits, strict=True)
+        kept = [
+            drop_refusals(beam, refusal, self.recall.abstention_probability) for beam in openings
+        ]
+        recalled = self._finish(encoded, kept, max_new_tokens - n_tokens)
+        passages = [
+            [
+                Recalled(self.chat.decode(row.ids), one.log_probability)
+                for row, one in zip(rows, beam, strict=True)
+                if not _begins(refusal, one.ids)
+            ]
+            for rows, beam in zip(recalled, kept, strict=True)
+        ]
+        said = [
+            self._say(rows[0], sentences, max_new_tokens)
+            for rows, sentences in zip(recalled, self._read(prompts, passages), strict=True)
+        ]
+        n_decoded = [
+            sum(len(one.ids) for one in set(beam) - set(finished))
+            + sum(len(row.ids) for row in rows)
+            for beam, finished, rows in zip(openings, kept, recalled, strict=True)
         ]
         # The first token can be said only when the last passage has been read.
         seconds = time.monotonic() - started
         return [
-            replace(
-                said,
-                first_token_seconds=seconds,
-                n_unsaid=sum(len(row.ids) for row in rows) - len(said.ids),
-            )
-            for said, rows in zip(chosen, recalled, strict=True)
+            replace(one, first_token_seconds=seconds, n_unsaid=max(0, n - len(one.ids)))
+            for one, n in zip(said, n_decoded, strict=True)
         ]
 
     def _finish(
@@ -132,68 +149,62 @@ class RecallingDecoder:
         ]
 
     def _read(
-        self, prompts: Sequence[Prompt], recalled: Sequence[Sequence[GreedyRow]]
-    ) -> list[list[float]]:
-        """Tell how likely each prompt's last message is after each of its passages, in nats."""
-        pairs = [
-            (
-                self._ids(f"{self.chat.decode(row.ids)}\n\nQuestion:"),
-                self._ids(f" {prompt.messages[-1].content}"),
-            )
-            for prompt, rows in zip(prompts, recalled, strict=True)
-            for row in rows
+        self, prompts: Sequence[Prompt], recalled: Sequence[Sequence[Recalled]]
+    ) -> list[list[Found]]:
+        """Score the sentences of each prompt's passages by how they explain its last message."""
+        texts = [
+            [[one.text, *split_sentences(one.text)] for one in passages] for passages in recalled
         ]
-        found = iter(log_likelihoods(self.reader, pairs, pad_id=self.chat.pad_id))
-        return [[next(found) for _ in rows] for rows in recalled]
+        # A sentence of two passages is read once.
+        wanted = dict.fromkeys(
+            (prompt.messages[-1].content, text)
+            for prompt, of_prompt in zip(prompts, texts, strict=True)
+            for of_passage in of_prompt
+            for text in of_passage
+        )
+        pairs = [
+            (self._ids(f"{text}\n\nQuestion:"), self._ids(f" {question}"))
+            for question, text in wanted
+        ]
+        told = token_log_probabilities(self.reader, pairs, pad_id=self.chat.pad_id)
+        fits = dict(zip(wanted, told, strict=True))
+        return [
+            find_sentences(
+                passages,
+                [fits[prompt.messages[-1].content, of_passage[0]] for of_passage in of_prompt],
+                [
+                    [fits[prompt.messages[-1].content, text] for text in of_passage[1:]]
+                    for of_passage in of_prompt
+                ],
+            )
+            for prompt, passages, of_prompt in zip(prompts, recalled, texts, strict=True)
+        ]
+
+    def _say(self, first: GreedyRow, found: Sequence[Found], room: int) -> GreedyRow:
+        """Say the best sentences, or what came first where there is none."""
+        if not found:
+            return first
+        n_tokens = [len(self._ids(f" {one.text}")) for one in found]
+        ids = self._ids(say_best(found, n_tokens, room))
+        return GreedyRow(ids[:room], has_ended=len(ids) <= room)
 
     def _ids(self, text: str) -> list[int]:
         return list(self.chat.tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def choose(
-    openings: Sequence[Opening], fits: Sequence[float], refusal: Sequence[int], least: float
-) -> int:
-    """Choose the refusal if it has the probability `least`, else among passages by both ways.
+def drop_refusals(
+    openings: Sequence[Opening], refusal: Sequence[int], least: float
+) -> list[Opening]:
+    """Keep the refusal alone if it has the probability `least`, else everything but refusals.
 
-    `fits` are the log-likelihoods of the question after each passage. A refusal explains no
-    question, and how likely the best passage is tells nothing about it either: a model that
-    knows spreads its belief over passages that resemble each other.
+    How likely the best passage is tells nothing about it: a model that knows spreads its belief
+    over passages that resemble each other. A model that recalls nothing else refuses as well.
     """
-    refusals = [at for at, one in enumerate(openings) if _begins(refusal, one.ids)]
-    passages = [at for at in range(len(openings)) if at not in refusals]
-    for at in refusals:
-        if not passages or openings[at].log_probability >= math.log(least):
-            return at
-    return max(passages, key=lambda at: openings[at].log_probability + fits[at])
-
-
-@torch.inference_mode()
-def log_likelihoods(
-    model: Any, pairs: Sequence[tuple[Sequence[int], Sequence[int]]], *, pad_id: int
-) -> list[float]:
-    """Sum the log-probabilities, in nats, of the second of each pair after the first.
-
-    The pairs (prefix, continuation) are padded on the right, where causal attention does not look.
-    """
-    width = max(len(prefix) + len(rest) for prefix, rest in pairs)
-    rows = [
-        [*prefix, *rest, *[pad_id] * (width - len(prefix) - len(rest))] for prefix, rest in pairs
-    ]
-    device = model.device
-    hidden = model.base_model(
-        input_ids=torch.tensor(rows, device=device), use_cache=False
-    ).last_hidden_state
-    places = [
-        (row, len(prefix) - 1 + at)
-        for row, (prefix, rest) in enumerate(pairs)
-        for at in range(len(rest))
-    ]
-    at_row, at_place = torch.tensor(places, device=device).unbind(-1)
-    logits = model.get_output_embeddings()(hidden[at_row, at_place]).float()
-    targets = torch.tensor([one for _, rest in pairs for one in rest], device=device)
-    gains = logits.gather(1, targets[:, None])[:, 0] - logits.logsumexp(-1)
-    sums = torch.zeros(len(pairs), device=device).index_add_(0, at_row, gains)
-    return [float(one) for one in sums]
+    refusals = [one for one in openings if _begins(refusal, one.ids)]
+    passages = [one for one in openings if not _begins(refusal, one.ids)]
+    if refusals and (not passages or refusals[0].log_probability >= math.log(least)):
+        return refusals[:1]
+    return passages
 
 
 def _begins(whole: Sequence[int], start: Sequence[int]) -> bool:

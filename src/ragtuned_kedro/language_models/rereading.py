@@ -1,0 +1,136 @@
+"""Which sentences of several recalled passages answer a question, as a model reads them."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from rapidfuzz import fuzz
+
+# A sentence ends with a mark, perhaps within quotation marks, and another one begins behind it.
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\"'\u201d\u2019)]*\s+(?=[\"'\u201c\u2018(]*[A-Z0-9])")
+# From this token-set similarity on, in percent, a sentence says what another one has said.
+_SAME = 90.0
+# Pairs that are read together.
+_PORTION = 48
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """A passage that came to mind; `log_probability` is how likely it is after the question."""
+
+    text: str
+    log_probability: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """A sentence, the places of its passage and of itself, and how well it answers, in nats."""
+
+    text: str
+    passage: int
+    place: int
+    score: float
+
+
+def split_sentences(text: str) -> list[str]:
+    """Cut a text where a sentence ends; the parts joined by blanks are the text."""
+    parts, start = [], 0
+    for end in _SENTENCE_END.finditer(text):
+        cut = end.start() + len(end.group().rstrip())
+        parts.append(text[start:cut])
+        start = end.end()
+    return [part for part in (*parts, text[start:]) if part.strip()]
+
+
+def find_sentences(
+    passages: Sequence[Recalled],
+    fits_of_passages: Sequence[torch.Tensor],
+    fits_of_sentences: Sequence[Sequence[torch.Tensor]],
+) -> list[Found]:
+    """Score every sentence of the passages, best first; one said by two of them is found once.
+
+    The fits are the log-probabilities of the question's tokens after a passage, and after a
+    sentence alone. Each word of the question may be explained by the sentence or by what stands
+    around it, so its probability is the mean of both. By Bayes' rule the score is then
+    log P(passage | question) + log P(question | sentence in its passage).
+    """
+    found = [
+        Found(text, at, place, passage.log_probability + _mixed(fit, around))
+        for at, (passage, around, fits) in enumerate(
+            zip(passages, fits_of_passages, fits_of_sentences, strict=True)
+        )
+        for place, (text, fit) in enumerate(zip(split_sentences(passage.text), fits, strict=True))
+    ]
+    best: dict[str, Found] = {}
+    for one in sorted(found, key=lambda one: -one.score):
+        best.setdefault(one.text, one)
+    return list(best.values())
+
+
+def _mixed(fit: torch.Tensor, around: torch.Tensor) -> float:
+    return float((0.5 * (fit.exp() + around.exp())).log().sum())
+
+
+def say_best(found: Iterable[Found], n_tokens: Sequence[int], room: int) -> str:
+    """Say the best sentences that fit into `room` tokens, and nothing twice.
+
+    `n_tokens` counts those of each sentence; the best one is said in any case. Sentences of one
+    passage keep its order, and the passage of the best sentence comes first.
+    """
+    said: list[Found] = []
+    for one, n in zip(found, n_tokens, strict=True):
+        if said and (n > room or any(_is_same(one.text, other.text) for other in said)):
+            continue
+        said.append(one)
+        room -= n
+    passages = list(dict.fromkeys(one.passage for one in said))
+    said.sort(key=lambda one: (passages.index(one.passage), one.place))
+    return " ".join(one.text for one in said)
+
+
+def _is_same(text: str, other: str) -> bool:
+    return fuzz.token_set_ratio(text, other) >= _SAME
+
+
+@torch.inference_mode()
+def token_log_probabilities(
+    model: Any, pairs: Sequence[tuple[Sequence[int], Sequence[int]]], *, pad_id: int
+) -> list[torch.Tensor]:
+    """Tell, in nats, how likely each token of the second of each pair is after those before it.
+
+    The pairs (prefix, continuation) are read a portion at a time, the short ones first, because
+    the logits of all of them would take gigabytes.
+    """
+    order = sorted(range(len(pairs)), key=lambda at: sum(map(len, pairs[at])))
+    told: dict[int, torch.Tensor] = {}
+    for start in range(0, len(order), _PORTION):
+        portion = order[start : start + _PORTION]
+        read = _read_portion(model, [pairs[at] for at in portion], pad_id)
+        told |= dict(zip(portion, read, strict=True))
+    return [told[at] for at in range(len(pairs))]
+
+
+def _read_portion(
+    model: Any, pairs: Sequence[tuple[Sequence[int], Sequence[int]]], pad_id: int
+) -> list[torch.Tensor]:
+    # Padding stands on the right, where causal attention does not look.
+    width = max(len(prefix) + len(rest) for prefix, rest in pairs)
+    rows = [
+        [*prefix, *rest, *[pad_id] * (width - len(prefix) - len(rest))] for prefix, rest in pairs
+    ]
+    device = model.device
+    hidden = model.base_model(
+        input_ids=torch.tensor(rows, device=device), use_cache=False
+    ).last_hidden_state
+    places = [
+        (row, len(prefix) - 1 + at)
+        for row, (prefix, rest) in enumerate(pairs)
+        for at in range(len(rest))
+    ]
+    at_row, at_place = torch.tensor(places, device=device).unbind(-1)
+    logits = model.get_output_embeddings()(hidden[at_row, at_place]).float()
+    targets = torch.tensor([one for _, rest in pairs for one in rest], device=device)
+    gains = logits.gather(1, targets[:, None])[:, 0] - logits.logsumexp(-1)
+    return list(gains.cpu().split([len(rest) for _, rest in pairs]))
