@@ -112,6 +112,8 @@ def test_the_teachers_run_survives_faults_estimates_first_and_asks_nothing_twice
     with FaultServer(latency=0.0) as server:
         run(tmp_path, toy, server.url, [*PREPARING, "estimate"], **corpus)
         assert server.log == []
+        foreseen = table(tmp_path, "call_estimates").set_index("stage")
+        assert foreseen.loc["judge_answers", "calls_low"] > 0
         server.answer, server.share = answer, 0.3
         server.faults = ("429", "500", "cut stream", "empty choices", "truncated JSON")
         run(tmp_path, toy, server.url, pipelines, max_attempts=9, **corpus)
@@ -127,6 +129,8 @@ def test_the_teachers_run_survives_faults_estimates_first_and_asks_nothing_twice
     spent = table(tmp_path, "spendings").set_index("stage")
     inside = (spent["n_calls"] <= spent["calls_high"]) | (spent["n_unusable"] > 0)
     assert inside[spent["calls_high"].notna()].all()
+    # The judge has not been asked yet: it is foreseen, and has cost nothing.
+    assert spent.loc["judge_answers", ["n_calls", "money"]].tolist() == [0, 0]
     evidence = table(tmp_path, "qa_evidence")
     assert set(evidence["qa_id"]) == set(table(tmp_path, "qa_pairs")["qa_id"])
     assert set(evidence["sentence_id"]) <= set(table(tmp_path, "sentences")["sentence_id"])
