@@ -353,14 +353,26 @@ def test_the_closing_table_names_results_and_places(run: RunTables) -> None:
     assert "11 min 42 s" in text
 
 
-def test_every_system_has_a_row_of_quality_and_one_of_cost_in_a_hundred_columns(
-    run: RunTables,
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_every_system_has_a_row_of_quality_and_one_of_cost_at_any_width(
+    run: RunTables, width: int
 ) -> None:
-    text = _closing_text(run, width=100)
+    text = _closing_text(run, width=width)
     assert "\u2026" not in text
     assert text.count("\nvanilla rag ") == 2
     assert re.search(r"\nvanilla rag .* 30 s +after [\d,]+", text)
     assert re.search(r"\nbase model .* never", text)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_an_interval_is_never_broken_and_stands_beside_its_number_where_there_is_room(
+    run: RunTables, width: int
+) -> None:
+    text = _closing_text(run, width=width)
+    assert text.count("[") - text.count("[bold]") == len(re.findall(r"\[.?\d+, .?\d+\]", text))
+    qualities = text.split("Every system")[1].split("What an answer costs")[0]
+    beside = re.findall(r"\d+[* ] \[", qualities)
+    assert bool(beside) == (width == 120)
 
 
 def test_the_judges_errors_stand_beside_its_verdicts(run: RunTables, page: str) -> None:
