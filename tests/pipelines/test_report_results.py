@@ -87,7 +87,7 @@ def _catalog(
         "training_queries": run.training_queries,
         "qa_pairs": run.qa_pairs,
         "qa_evidence": run.qa_evidence,
-        "training_examples": [],
+        "training_examples": pd.DataFrame(),
         "synthesis_ledger": run.ledger,
         "training_log": run.training_log,
         "adapter": adapter,
