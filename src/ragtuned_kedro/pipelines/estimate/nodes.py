@@ -54,7 +54,7 @@ def estimate(
     def count_tokens(text: str) -> int:
         return len(token_spans(text))
 
-    rows = []
+    rows: list[dict[str, object]] = []
     if teacher is not None:
         books = (graph_prompts, report_prompts, synthesis_prompts)
         taught = plan_teaching(
