@@ -10,6 +10,7 @@ from kedro_datasets.pickle import PickleDataset
 
 from ragtuned_kedro.hooks import ClosingTable, StageSeconds
 from ragtuned_kedro.pipelines.ask_questions import create_pipeline as ask_questions
+from ragtuned_kedro.pipelines.engines import EMBEDDED, choose_engines
 from ragtuned_kedro.pipelines.generate_questions import create_pipeline as generate_questions
 from ragtuned_kedro.pipelines.lineage import find_stages, index_nodes
 from ragtuned_kedro.pipelines.report_results import create_pipeline as report_results
@@ -20,6 +21,7 @@ from ragtuned_kedro.schemas import tables as t
 from ragtuned_kedro.schemas.parameters import (
     AnsweringParams,
     ComparedQuestionsParams,
+    EngineParams,
     GenerationParams,
     ReportingParams,
     ScoringParams,
@@ -127,6 +129,14 @@ def _catalog(
     return DataCatalog({**datasets, **saved})
 
 
+def _one_call(stage: str, endpoint: str) -> pd.DataFrame:
+    row = {"key": "query-1|rag_tuned|base_model|first|0", "stage": stage, "attempt": 0}
+    row |= {"call_id": "call-1", "model_id": "m", "endpoint": endpoint}
+    row |= {"request_sha": "x", "outcome": "valid", "text": "t", "seconds": 1.0, "error": None}
+    row |= {"n_prompt_tokens": 9, "n_completion_tokens": 9}
+    return t.frame_of(t.ModelCalls, [row])
+
+
 def _run_all(catalog: DataCatalog) -> Pipeline:
     pipeline = ask_questions() + generate_questions() + score_answers() + report_results()
     SequentialRunner().run(pipeline, catalog)
@@ -158,15 +168,35 @@ def test_a_report_never_says_that_nothing_left_when_a_judge_was_asked(
 ) -> None:
     catalog = _catalog(run_tables(), adapter, embedder, [])
     # No stage of this run accounts for the judge; the report does.
-    row = {"key": "query-1|rag_tuned|base_model|first|0", "stage": "judge_answers", "attempt": 0}
-    row |= {"call_id": "call-1", "model_id": "m", "endpoint": "https://models.example/v1"}
-    row |= {"request_sha": "x", "outcome": "valid", "text": "t", "seconds": 1.0, "error": None}
-    row |= {"n_prompt_tokens": 9, "n_completion_tokens": 9}
-    catalog.save("judge_calls", t.frame_of(t.ModelCalls, [row]))
+    catalog.save("judge_calls", _one_call("judge_answers", "https://models.example/v1"))
     _run_all(catalog)
     told = catalog.load("report")
     assert "Nothing left this machine" not in told
     assert "sent to another machine" in told
+
+
+def test_a_taught_run_shows_how_far_its_grounding_gate_is_to_be_trusted(
+    adapter: Path, embedder: Path
+) -> None:
+    catalog = _catalog(run_tables(), adapter, embedder, [])
+    for name in ("extraction", "description", "report", "synthesis"):
+        catalog[f"{name}_calls"] = MemoryDataset(t.frame_of(t.ModelCalls, []))
+    here = _one_call("build_graph.extract", "http://127.0.0.1:8080/v1")
+    catalog["extraction_calls"] = MemoryDataset(here)
+    catalog["teacher"] = MemoryDataset(catalog.load("judge"), copy_mode="assign")
+    row = {"metric": "recall", "value": 0.9, "n": 30, "n_without_verdict": 0, "meaning": "caught"}
+    calibration = t.frame_of(t.GroundingCalibration, [row])
+    catalog["grounding_calibration"] = MemoryDataset(calibration)
+    stages = ("build_graph", "write_reports", "synthesize_qa")
+    choose_engines(EngineParams(**dict.fromkeys(stages, "teacher")))
+    try:
+        _run_all(catalog)
+    finally:
+        choose_engines(EMBEDDED)
+    told = catalog.load("report")
+    assert "Only this machine was asked" in told
+    assert "grounding gate can be trusted" in told
+    assert "90 %" in told
 
 
 def test_a_corpus_without_questions_gets_a_report_too(adapter: Path, embedder: Path) -> None:

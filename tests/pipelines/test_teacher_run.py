@@ -212,7 +212,8 @@ def test_the_teachers_run_ends_on_a_server_that_ignores_the_schema(tmp_path, toy
         run(data_root, toy, url, pipelines, **small)
     check_accounts(data_root)
     store = CompletionStore(next(data_root.rglob("completions.sqlite")))
-    assert store.reply_mode(url, str(folder)) == "prompt"
+    # By chance it may have answered in JSON when it was tried, but never in the schema.
+    assert store.reply_mode(url, str(folder)) in {"json_object", "prompt"}
     calls = pd.concat([table(data_root, f"{stage}_calls") for stage in STAGES])
     # It says now what fits, now what does not.
     assert {"valid", "invalid"} <= set(calls["outcome"])
