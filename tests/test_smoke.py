@@ -1,6 +1,7 @@
 """The whole way through KedroSession, with a toy base model in the smoke environment."""
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -14,10 +15,12 @@ import mlflow
 import pandas as pd
 import pytest
 from kedro.framework.project import pipelines
+from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from ragtuned_kedro.pipeline_registry import register_pipelines
 from ragtuned_kedro.pipelines.systems import PLANS
+from ragtuned_kedro.schemas.records import TrainingExample
 from ragtuned_kedro.session import PlainSpokenSession
 from tests.toy_model import build_toy_embedder, build_toy_model
 
@@ -48,14 +51,18 @@ def in_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         os.environ["MLFLOW_TRACKING_URI"] = before[1]
 
 
-def run(data_root: Path, toy: Path, pipeline_names: list[str] | None = None, **params: object):  # type: ignore[no-untyped-def]
+def open_session(data_root: Path, toy: Path, **params: object) -> KedroSession:
     known = {
         "data_root": str(data_root),
         "base_models": str(data_root / "06_models/base_models"),
         "base_model_source": str(toy),
         "embedder_source": str(toy.with_name("embedder")),
     }
-    with PlainSpokenSession.create(ROOT, env="smoke", runtime_params=known | params) as session:
+    return PlainSpokenSession.create(ROOT, env="smoke", runtime_params=known | params)
+
+
+def run(data_root: Path, toy: Path, pipeline_names: list[str] | None = None, **params: object):  # type: ignore[no-untyped-def]
+    with open_session(data_root, toy, **params) as session:
         return session.run(pipeline_names=pipeline_names)
 
 
@@ -103,6 +110,23 @@ def test_no_evaluation_phrasing_occurs_in_training(first_run: Path) -> None:
     assert not set(asked.str.casefold()) & set(taught.str.casefold())
 
 
+def test_the_notebook_runs_on_what_a_run_leaves_and_holds_no_outputs(
+    first_run: Path, toy: Path
+) -> None:
+    notebook = json.loads((ROOT / "notebooks/explore.ipynb").read_text("utf-8"))
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert not [cell for cell in cells if cell["outputs"]]
+    with open_session(first_run, toy) as session:
+        context = session.load_context()
+        known = {"context": context, "catalog": context.catalog}
+        for cell in cells:
+            code = compile("".join(cell["source"]), f"explore.ipynb:{cell['id']}", "exec")
+            exec(code, known)  # noqa: S102 - our own notebook
+    assert [type(answer) for answer in known["answers"]] == [str]
+    assert len(known["evidence"]) > 0
+    assert set(known["scorecard"]["system"]) == {"base_model", "rag_tuned"}
+
+
 def test_the_same_command_again_changes_no_table(first_run: Path, toy: Path) -> None:
     folders = (*TO_EXAMPLES, "06_models/adapter", "07_model_output")
     before = hashes(first_run, *folders)
@@ -118,7 +142,18 @@ def test_two_runs_from_scratch_give_the_same_bytes_up_to_the_examples(
     run(tmp_path, toy, names)
     first = hashes(first_run, *TO_EXAMPLES)
     assert hashes(tmp_path, *TO_EXAMPLES) == first
-    assert "05_model_input/training_examples.json" in first
+    assert "05_model_input/training_examples.jsonl" in first
+
+
+def test_every_line_of_the_training_data_is_one_chat_of_its_own(first_run: Path) -> None:
+    text = (first_run / "05_model_input/training_examples.jsonl").read_text("utf-8")
+    lines = text.rstrip("\n").split("\n")
+    examples = [TrainingExample.model_validate_json(line) for line in lines]
+    pairs = pd.read_parquet(first_run / "04_feature/qa_pairs.parquet").set_index("qa_id")
+    assert {one.qa_id for one in examples} == set(pairs.index)
+    for one in examples:
+        assert [message.role for message in one.messages] == ["user", "assistant"]
+        assert one.messages[-1].content.endswith(pairs.loc[one.qa_id, "answer"])
 
 
 def test_every_pipeline_is_registered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from kedro.pipeline import Pipeline
 
-from ragtuned_kedro.pipelines.engines import EMBEDDED, chosen_engines
+from ragtuned_kedro.pipelines.estimate.pipeline import NODE as ESTIMATING
 from ragtuned_kedro.pipelines.lineage import find_stages
 
 # What a comparison takes where the adapter and the questions are there.
@@ -21,15 +21,12 @@ _EVALUATING = (
 def register_pipelines() -> dict[str, Pipeline]:
     """Find every folder below `pipelines`; their sum is the default.
 
-    All are found whatever a command asks for: `evaluate` is made of several of them. Without a
-    teacher there is nothing to estimate, and its endpoint is not even read.
+    All are found whatever a command asks for: `evaluate` is made of several of them.
     """
     stages = find_stages()
-    without = {"estimate"} if chosen_engines() == EMBEDDED else set()
-    wanted = (one for name, one in stages.items() if name not in without)
     return {
         **stages,
-        "__default__": sum(wanted, start=Pipeline([])),
+        "__default__": sum(stages.values(), start=Pipeline([])),
         "evaluate": _evaluate(stages),
     }
 
@@ -39,7 +36,8 @@ def _evaluate(stages: Mapping[str, Pipeline]) -> Pipeline:
 
     The default asks most systems a sample of the questions; here the same nodes take them all.
     """
+    estimating = stages["estimate"].only_nodes(ESTIMATING)
     return Pipeline(
-        sum((stages[name] for name in _EVALUATING), start=Pipeline([])),
+        sum((stages[name] for name in _EVALUATING), start=estimating),
         parameters={"params:compared_questions": "params:all_questions"},
     )

@@ -1,6 +1,7 @@
 """The judge as a pipeline: off it asks nothing, and with a weak model it runs to the end."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,11 +11,15 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from kedro_datasets.pickle import PickleDataset
 
+from ragtuned_kedro.evaluation.duels import gather_evidence
+from ragtuned_kedro.evaluation.judge_plan import plan_judging
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.completion_store import CompletionStore
+from ragtuned_kedro.language_models.estimate import CallPlan
 from ragtuned_kedro.language_models.prompt_files import read_prompts
 from ragtuned_kedro.language_models.pypi_model import download_wheel
 from ragtuned_kedro.language_models.scripted import ScriptedModel
+from ragtuned_kedro.pipelines.account_spending.nodes import list_disclosures
 from ragtuned_kedro.pipelines.judge_answers import create_pipeline
 from ragtuned_kedro.pipelines.systems import SYSTEMS
 from ragtuned_kedro.schemas import tables as t
@@ -42,10 +47,13 @@ def run() -> RunTables:
     return run_tables()
 
 
+def _judging(**settings: object) -> JudgingParams:
+    text = (ROOT / "conf/base/parameters_evaluation.yml").read_text()
+    return JudgingParams(**(yaml.safe_load(text)["judging"] | settings))
+
+
 def _judge(run: RunTables, judge: Asker, folder: Path, **settings: object) -> dict:
     """Run the pipeline with the project's own settings and return its tables."""
-    text = (ROOT / "conf/base/parameters_evaluation.yml").read_text()
-    judging = yaml.safe_load(text)["judging"] | settings
     given = {
         "judge": judge,
         "evaluation_prompts": read_prompts(ROOT / "conf/base/prompts/evaluation"),
@@ -54,7 +62,7 @@ def _judge(run: RunTables, judge: Asker, folder: Path, **settings: object) -> di
         "query_evidence": run.questions.evidence,
         "documents": run.documents,
         "base_model_folder": BaseModelFolder("", "some base model", ""),
-        "params:judging": JudgingParams(**judging),
+        "params:judging": _judging(**settings),
         "params:scoring": SCORING,
     }
     for system in SYSTEMS:
@@ -102,6 +110,68 @@ def test_verdicts_and_the_judges_errors_go_to_the_tracker(run: RunTables, tmp_pa
     again = _judge(run, judge, tmp_path, is_on=True, n_per_scope=2, n_checks=2)
     assert len(model.asked) == asked_before
     assert again["judgements"].equals(made["judgements"])
+
+
+def _estimate(run: RunTables, **settings: object) -> CallPlan:
+    """Plan a judgement before its answers, with the project's own settings."""
+    judging = _judging(**settings)
+    asked_all = run.answers.loc[run.answers["system"] == "vanilla_rag", "query_id"]
+    return plan_judging(
+        run.questions.queries,
+        run.questions.assertions,
+        sorted(asked_all),
+        gather_evidence(
+            run.questions.evidence, run.documents, max_words=judging.max_evidence_words
+        ),
+        read_prompts(ROOT / "conf/base/prompts/evaluation")["judge"],
+        lambda text: len(text.split()),
+        candidate="rag_tuned",
+        baselines=["base_model", "vanilla_rag"],
+        **judging.model_dump(exclude={"is_on", "max_evidence_words"}),
+    )
+
+
+@pytest.mark.parametrize("n_trials", [1, 3])
+def test_what_a_judge_is_asked_and_paid_lies_within_its_estimate(
+    run: RunTables, tmp_path: Path, n_trials: int
+) -> None:
+    settings = {"is_on": True, "n_per_scope": 3, "n_checks": 2, "n_trials": n_trials}
+    plan = _estimate(run, **settings)
+    judge, model = _scripted(tmp_path)
+    made = _judge(run, judge, tmp_path, **settings)
+    # 3 scopes, 3 questions, 2 opponents, and 3 kinds of 2 checks; from both seats.
+    assert plan.n_calls[1] == 2 * n_trials * (3 * 3 * 2 + 3 * 2)
+    assert plan.n_calls[0] <= len(model.asked) == len(made["judge_calls"]) <= plan.n_calls[1]
+    mean = made["judge_calls"]["n_prompt_tokens"].mean()
+    assert plan.prompt_tokens[0] <= mean <= plan.prompt_tokens[1]
+
+
+def test_without_questions_a_judge_is_asked_nothing(run: RunTables) -> None:
+    nobody = replace(run, answers=run.answers.head(0))
+    assert _estimate(nobody, is_on=True).n_calls == (0, 0)
+
+
+def test_a_judges_disclosures_name_the_evidence_and_what_answers_may_repeat(
+    run: RunTables, tmp_path: Path
+) -> None:
+    judge, _ = _scripted(tmp_path)
+    made = _judge(run, judge, tmp_path, is_on=True, n_per_scope=1, n_checks=1)
+    no_links = [t.frame_of(table, []) for table in (t.EntityChunks, t.RelationshipChunks)]
+    listed = list_disclosures(
+        run.documents,
+        t.frame_of(t.Chunks, []),
+        *no_links,
+        run.community_members.head(0),
+        run.questions.evidence,
+        judge_calls=made["judge_calls"],
+    )
+    assert set(listed["source_uri"]) == set(run.documents["source_uri"])
+    asked = {key.split("|")[0] for key in made["judge_calls"]["key"]}
+    evidence = run.questions.evidence
+    shown = set(evidence.loc[evidence["query_id"].isin(asked), "source_uri"])
+    assert set(listed.loc[listed["n_calls"] > 0, "source_uri"]) == shown
+    n_each = listed["n_calls"] + listed["n_possible_calls"]
+    assert set(n_each) == {len(made["judge_calls"])}
 
 
 @pytest.fixture(scope="module")

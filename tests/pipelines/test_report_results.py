@@ -10,6 +10,7 @@ from kedro_datasets.pickle import PickleDataset
 
 from ragtuned_kedro.hooks import ClosingTable, StageSeconds
 from ragtuned_kedro.pipelines.ask_questions import create_pipeline as ask_questions
+from ragtuned_kedro.pipelines.engines import EMBEDDED, choose_engines
 from ragtuned_kedro.pipelines.generate_questions import create_pipeline as generate_questions
 from ragtuned_kedro.pipelines.lineage import find_stages, index_nodes
 from ragtuned_kedro.pipelines.report_results import create_pipeline as report_results
@@ -20,12 +21,14 @@ from ragtuned_kedro.schemas import tables as t
 from ragtuned_kedro.schemas.parameters import (
     AnsweringParams,
     ComparedQuestionsParams,
+    EngineParams,
     GenerationParams,
     ReportingParams,
     ScoringParams,
 )
 from ragtuned_kedro.schemas.records import AdapterCard, BaseModelFolder
 from tests.reporting.run_tables import ABSTENTIONS, JOURNAL, RunTables, run_tables
+from tests.scripted_teacher import asker_of, teach
 from tests.toy_model import build_toy_embedder
 
 SCORING = ScoringParams(abstention_phrases=ABSTENTIONS, n_bootstrap=100, confidence=0.9, seed=1)
@@ -86,7 +89,7 @@ def _catalog(
         "training_queries": run.training_queries,
         "qa_pairs": run.qa_pairs,
         "qa_evidence": run.qa_evidence,
-        "training_examples": [],
+        "training_examples": pd.DataFrame(),
         "synthesis_ledger": run.ledger,
         "training_log": run.training_log,
         "adapter": adapter,
@@ -97,6 +100,10 @@ def _catalog(
         ),
         "judgements": t.frame_of(t.Judgements, []),
         "judge_metrics": t.frame_of(t.Metrics, []),
+        "judge_calls": t.frame_of(t.ModelCalls, []),
+        "call_estimates": t.frame_of(t.CallEstimates, []),
+        "entity_chunks": t.frame_of(t.EntityChunks, []),
+        "relationship_chunks": t.frame_of(t.RelationshipChunks, []),
         "stage_seconds": {"tune_adapter": {"tune": 3.0}},
         "params:compared_questions": ComparedQuestionsParams(n_questions=None, seed=1),
         "params:generation": GenerationParams(
@@ -115,9 +122,19 @@ def _catalog(
     kept = ("report", "metrics", "comparison", "running_costs", "graph_picture", "scorecard_plot")
     kept += ("mlflow_metrics", "stage_rows", "win_matrix")
     datasets = {name: MemoryDataset(data) for name, data in given.items()}
+    judge, _ = asker_of(teach, adapter / "completions.sqlite")
+    datasets["judge"] = MemoryDataset(judge, copy_mode="assign")
     # On disk, because a runner lets go of what lies in memory and was read.
     saved = {name: PickleDataset(filepath=str(adapter / name)) for name in kept}
     return DataCatalog({**datasets, **saved})
+
+
+def _one_call(stage: str, endpoint: str) -> pd.DataFrame:
+    row = {"key": "query-1|rag_tuned|base_model|first|0", "stage": stage, "attempt": 0}
+    row |= {"call_id": "call-1", "model_id": "m", "endpoint": endpoint}
+    row |= {"request_sha": "x", "outcome": "valid", "text": "t", "seconds": 1.0, "error": None}
+    row |= {"n_prompt_tokens": 9, "n_completion_tokens": 9}
+    return t.frame_of(t.ModelCalls, [row])
 
 
 def _run_all(catalog: DataCatalog) -> Pipeline:
@@ -133,6 +150,7 @@ def test_the_pipelines_go_from_question_files_to_a_report(
     catalog = _catalog(run_tables(), adapter, embedder, files)
     pipeline = _run_all(catalog)
     assert catalog.load("report").startswith("<!doctype html>")
+    assert "Nothing left this machine" in catalog.load("report")
     assert isinstance(catalog.load("graph_picture"), go.Figure)
     t.Metrics.validate(catalog.load("metrics"))
     t.Metrics.validate(catalog.load("comparison"))
@@ -143,6 +161,42 @@ def test_the_pipelines_go_from_question_files_to_a_report(
     assert f"{compared}/assertion_recall/against_base_model" in logged
     ClosingTable().after_pipeline_run(pipeline, catalog)
     assert "Recall, local" in capsys.readouterr().out
+
+
+def test_a_report_never_says_that_nothing_left_when_a_judge_was_asked(
+    adapter: Path, embedder: Path
+) -> None:
+    catalog = _catalog(run_tables(), adapter, embedder, [])
+    # No stage of this run accounts for the judge; the report does.
+    catalog.save("judge_calls", _one_call("judge_answers", "https://models.example/v1"))
+    _run_all(catalog)
+    told = catalog.load("report")
+    assert "Nothing left this machine" not in told
+    assert "sent to another machine" in told
+
+
+def test_a_taught_run_shows_how_far_its_grounding_gate_is_to_be_trusted(
+    adapter: Path, embedder: Path
+) -> None:
+    catalog = _catalog(run_tables(), adapter, embedder, [])
+    for name in ("extraction", "description", "report", "synthesis"):
+        catalog[f"{name}_calls"] = MemoryDataset(t.frame_of(t.ModelCalls, []))
+    here = _one_call("build_graph.extract", "http://127.0.0.1:8080/v1")
+    catalog["extraction_calls"] = MemoryDataset(here)
+    catalog["teacher"] = MemoryDataset(catalog.load("judge"), copy_mode="assign")
+    row = {"metric": "recall", "value": 0.9, "n": 30, "n_without_verdict": 0, "meaning": "caught"}
+    calibration = t.frame_of(t.GroundingCalibration, [row])
+    catalog["grounding_calibration"] = MemoryDataset(calibration)
+    stages = ("build_graph", "write_reports", "synthesize_qa")
+    choose_engines(EngineParams(**dict.fromkeys(stages, "teacher")))
+    try:
+        _run_all(catalog)
+    finally:
+        choose_engines(EMBEDDED)
+    told = catalog.load("report")
+    assert "Only this machine was asked" in told
+    assert "grounding gate can be trusted" in told
+    assert "90 %" in told
 
 
 def test_a_corpus_without_questions_gets_a_report_too(adapter: Path, embedder: Path) -> None:
@@ -175,9 +229,11 @@ def test_a_run_of_one_stage_keeps_the_seconds_of_the_others(
 
 
 def test_the_report_names_the_pipeline_that_really_makes_each_dataset() -> None:
+    # Some pipelines hold others whole; the smallest that has a node is the one it belongs to.
+    largest_first = sorted(find_stages().items(), key=lambda one: -len(one[1].nodes))
     makers = {
         output: name
-        for name, pipeline in find_stages().items()
+        for name, pipeline in largest_first
         for node in pipeline.nodes
         for output in node.outputs
     }

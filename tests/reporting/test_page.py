@@ -62,6 +62,54 @@ JUDGED = t.frame_of(
 )
 
 
+# What a teacher with a hostile name was asked and sent, at an address on another machine.
+AWAY = "https://models.example/v1"
+SPENT = t.frame_of(
+    t.Spendings,
+    [
+        {
+            "stage": stage,
+            "n_calls": 41,
+            "n_unusable": 2,
+            "n_prompt_tokens": 31_415,
+            "n_completion_tokens": 2_718,
+            "money": 0.0123,
+            "currency": HOSTILE,
+        }
+        | dict.fromkeys(("calls_low", "prompt_tokens_low", "completion_tokens_low"), low)
+        | dict.fromkeys(("calls_high", "prompt_tokens_high", "completion_tokens_high"), low)
+        | {"money_low": low, "money_high": low}
+        for stage, low in (("build_graph.extract", 17.0), ("judge_answers", None))
+    ],
+)
+TOLD = t.frame_of(
+    t.Disclosures,
+    [
+        {
+            "doc_id": f"doc-{place}",
+            "source_uri": f"{place:03d} {HOSTILE}",
+            "endpoint": AWAY,
+            "model_id": HOSTILE,
+            "stage": stage,
+            "n_calls": n_calls,
+            "n_possible_calls": 3,
+            "is_loopback": False,
+        }
+        for place in range(502)
+        for stage, n_calls in (("build_graph.extract", 1), ("judge_answers", int(place < 5)))
+    ],
+)
+GATE = t.frame_of(
+    t.GroundingCalibration,
+    [
+        {"metric": metric, "value": value, "n": 30, "n_without_verdict": 1, "meaning": HOSTILE}
+        for metric, value in (("precision", 0.87), ("recall", None))
+    ],
+)
+ASKED = (SPENT, TOLD, GATE)
+NOBODY = tuple(one.head(0) for one in ASKED)
+
+
 class _Elements(HTMLParser):
     """Lists the elements of a page with their attributes; script contents are no elements."""
 
@@ -111,7 +159,12 @@ def _graph(run: RunTables, *, max_entities: int = 60):
 
 
 def _page(
-    run: RunTables, *, metrics: pd.DataFrame | None = None, examples=None, judged=None
+    run: RunTables,
+    *,
+    metrics: pd.DataFrame | None = None,
+    examples=None,
+    judged=None,
+    asked: tuple[pd.DataFrame, ...] = ASKED,
 ) -> str:
     comparison = run.comparison if metrics is None else metrics
     costs = run.running_costs if metrics is None else run.running_costs.head(0)
@@ -127,6 +180,7 @@ def _page(
             run.communities,
             run.community_reports,
             run.report_findings,
+            *asked,
         ),
         Pictures(
             plot_scorecard(metrics, **SYSTEMS),
@@ -299,14 +353,26 @@ def test_the_closing_table_names_results_and_places(run: RunTables) -> None:
     assert "11 min 42 s" in text
 
 
-def test_every_system_has_a_row_of_quality_and_one_of_cost_in_a_hundred_columns(
-    run: RunTables,
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_every_system_has_a_row_of_quality_and_one_of_cost_at_any_width(
+    run: RunTables, width: int
 ) -> None:
-    text = _closing_text(run, width=100)
+    text = _closing_text(run, width=width)
     assert "\u2026" not in text
     assert text.count("\nvanilla rag ") == 2
     assert re.search(r"\nvanilla rag .* 30 s +after [\d,]+", text)
     assert re.search(r"\nbase model .* never", text)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_an_interval_is_never_broken_and_stands_beside_its_number_where_there_is_room(
+    run: RunTables, width: int
+) -> None:
+    text = _closing_text(run, width=width)
+    assert text.count("[") - text.count("[bold]") == len(re.findall(r"\[.?\d+, .?\d+\]", text))
+    qualities = text.split("Every system")[1].split("What an answer costs")[0]
+    beside = re.findall(r"\d+[* ] \[", qualities)
+    assert bool(beside) == (width == 120)
 
 
 def test_the_judges_errors_stand_beside_its_verdicts(run: RunTables, page: str) -> None:
@@ -317,6 +383,57 @@ def test_the_judges_errors_stand_beside_its_verdicts(run: RunTables, page: str) 
     assert "no verdict" in page
     bare = _page(run, judged=t.frame_of(t.Metrics, []))
     assert "What a judge says" not in bare
+
+
+def _section(page: str, name: str) -> str:
+    return page.split(f'<section id="{name}">')[1].split("</section>")[0]
+
+
+def test_where_nobody_was_asked_one_sentence_says_that_nothing_left_the_machine(
+    run: RunTables,
+) -> None:
+    told = _section(_page(run, asked=NOBODY), "asked")
+    assert "Nothing left this machine" in told
+    assert "<table>" not in told
+
+
+def test_what_was_spent_stands_beside_what_was_estimated(page: str) -> None:
+    spent = _section(page, "asked").split("<h3>What they cost</h3>")[1].split("</table>")[0]
+    first, unforeseen, total = spent.split('<th scope="row">')[1:]
+    for shown in ("41", "31,415", "2,718", "0.0123", "17 to 17", "17.00 to 17.00"):
+        assert shown in first
+    # No estimate of one stage is no estimate of the sum.
+    assert "interval" in first
+    assert "interval" not in unforeseen + total
+    assert "62,830" in total
+
+
+def test_documents_that_were_sent_are_counted_by_model_and_stage_and_named(page: str) -> None:
+    told = _section(page, "asked").split("<h3>Whose text they were sent</h3>")[1]
+    read, judged = told.split("</table>")[0].split('<th scope="row">')[1:]
+    assert AWAY in read
+    assert "another machine" in read
+    assert "502 shown" in read
+    assert "perhaps" not in read
+    assert read.count("<li>") == 500
+    assert "and 2 more" in read
+    assert "5 shown" in judged
+    assert "497 perhaps repeated in an answer" in judged
+    assert "Text of 502 documents" in _section(page, "asked")
+
+
+def test_a_teacher_on_this_machine_is_said_to_be_here(run: RunTables) -> None:
+    here = TOLD.assign(endpoint="http://127.0.0.1:8080/v1", is_loopback=True)
+    told = _section(_page(run, asked=(SPENT, here, GATE)), "asked")
+    assert "Only this machine was asked" in told
+    assert "another machine<" not in told
+
+
+def test_the_gates_own_errors_are_shown(page: str) -> None:
+    gate = _section(page, "asked").split("grounding gate can be trusted</h3>")[1]
+    precision, recall = gate.split('<th scope="row">')[1:]
+    assert "87 %" in precision
+    assert 'class="none"' in recall
 
 
 def test_every_system_has_a_row_in_each_table_of_the_page(page: str) -> None:

@@ -50,12 +50,49 @@ def test_estimate_and_actual_stand_side_by_side_and_the_unforeseen_is_listed_too
     row = price_plan(plan, SPENDING, **SPREAD) | {"model_id": "m", "endpoint": "e"}
     calls = [call(1, "a"), call(2, "b", outcome="invalid"), call(3, "c", stage="other")]
     compared = compare_spending(
-        [frame_of(ModelCalls, calls)], frame_of(CallEstimates, [row]), SPENDING
+        [(frame_of(ModelCalls, calls), SPENDING)], frame_of(CallEstimates, [row])
     ).set_index("stage")
     assert compared.loc["s", ["n_calls", "n_unusable"]].tolist() == [2, 1]
     assert compared.loc["s", "money"] == pytest.approx(2 * (2000 + 1000) / 1e6)
     assert compared.loc["s", "calls_high"] == 6
+    assert compared.loc["s", "prompt_tokens_high"] == row["prompt_tokens_high"]
     assert pd.isna(compared.loc["other", "calls_high"])
+
+
+def test_every_model_is_paid_at_its_own_price():
+    dear = SPENDING.model_copy(update={"prompt_price": 20.0, "completion_price": 100.0})
+    paid = [
+        (frame_of(ModelCalls, [call(1, "a")]), SPENDING),
+        (frame_of(ModelCalls, [call(2, "b", stage="judge")]), dear),
+    ]
+    compared = compare_spending(paid, frame_of(CallEstimates, [])).set_index("stage")
+    assert compared.loc["judge", "money"] == pytest.approx(10 * compared.loc["s", "money"])
+
+
+def test_where_no_model_is_asked_both_tables_are_empty():
+    none = frame_of(ModelCalls, [])
+    assert compare_spending([(none, SPENDING)], frame_of(CallEstimates, [])).empty
+    chunks = pd.DataFrame({"chunk_id": ["chunk-1"], "doc_id": ["doc-1"]})
+    documents = pd.DataFrame({"doc_id": ["doc-1"], "source_uri": ["1.md"]})
+    assert disclose([none], documents, chunks, {}).empty
+
+
+def test_what_an_answer_may_repeat_is_listed_apart_from_what_was_shown():
+    chunks = pd.DataFrame({"chunk_id": ["chunk-1", "chunk-2"], "doc_id": ["doc-1", "doc-2"]})
+    documents = pd.DataFrame({"doc_id": ["doc-1", "doc-2"], "source_uri": ["1.md", "2.md"]})
+    calls = [
+        call(1, "query-1|rag_tuned|base_model|first|0", stage="judge"),
+        call(2, "query-2|rag_tuned|base_model|first|0", stage="judge"),
+    ]
+    listed = disclose(
+        [frame_of(ModelCalls, calls)],
+        documents,
+        chunks,
+        {"query-1": ["doc-1"]},
+        reciting_stages={"judge"},
+    ).set_index("source_uri")
+    assert listed["n_calls"].to_dict() == {"1.md": 1, "2.md": 0}
+    assert listed["n_possible_calls"].to_dict() == {"1.md": 1, "2.md": 2}
 
 
 def test_every_document_behind_a_call_is_listed_even_where_the_call_failed():
@@ -68,7 +105,7 @@ def test_every_document_behind_a_call_is_listed_even_where_the_call_failed():
         call(4, "who knows", stage="strange"),
     ]
     listed = disclose(
-        [frame_of(ModelCalls, calls)], documents, chunks, {"ent-1": ["chunk-1", "chunk-2"]}
+        [frame_of(ModelCalls, calls)], documents, chunks, {"ent-1": ["doc-1", "doc-2"]}
     )
     told = listed.groupby("stage")["source_uri"].agg(list).to_dict()
     assert told == {
@@ -78,3 +115,6 @@ def test_every_document_behind_a_call_is_listed_even_where_the_call_failed():
         "strange": ["1.md", "2.md"],
     }
     assert not listed["is_loopback"].any()
+    is_strange = listed["stage"] == "strange"
+    assert (listed["n_calls"] == 0).tolist() == is_strange.tolist()
+    assert (listed["n_possible_calls"] == 1).tolist() == is_strange.tolist()

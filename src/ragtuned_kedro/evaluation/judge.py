@@ -38,11 +38,18 @@ def ask_judge(
     Raises:
         UserError: If the judge's endpoint is dead or a cap is reached.
     """
-    prompts = [
+    prompts = judge_prompts(duels, prompt, n_trials=n_trials, max_answer_words=max_answer_words)
+    return judge.ask_all(prompts, PairVerdict, stage=STAGE, max_new_tokens=max_new_tokens)
+
+
+def judge_prompts(
+    duels: Sequence[Duel], prompt: PromptFile, *, n_trials: int, max_answer_words: int
+) -> list[Prompt]:
+    """Write the prompts of all duels, trials and seats."""
+    return [
         judge_prompt(duel, prompt, seat=seat, trial=trial, max_answer_words=max_answer_words)
         for duel, seat, trial in _sittings(duels, n_trials)
     ]
-    return judge.ask_all(prompts, PairVerdict, stage=STAGE, max_new_tokens=max_new_tokens)
 
 
 def judge_prompt(

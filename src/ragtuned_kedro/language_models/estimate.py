@@ -1,12 +1,19 @@
 """What calls will cost: a range, from counted prompts and replies that nobody knows yet."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ragtuned_kedro.language_models.purse import Amount
 from ragtuned_kedro.schemas.parameters import SpendingParams
+from ragtuned_kedro.schemas.records import Prompt
 
 Range = tuple[float, float]
+CountTokens = Callable[[str], int]
+
+
+def count_prompt(prompt: Prompt, count_tokens: CountTokens) -> int:
+    """Count the tokens of a prompt, without those of a chat template."""
+    return sum(count_tokens(message.content) for message in prompt.messages)
 
 
 @dataclass(frozen=True)

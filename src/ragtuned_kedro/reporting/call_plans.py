@@ -1,34 +1,35 @@
-"""The calls that a teacher will be asked for, by stage, when only the chunks are known."""
+"""What a teacher will be asked, by stage, when only the chunks are known; what plans cost."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from ragtuned_kedro.language_models.estimate import CallPlan, Range, plan_counted, price_plan
+from ragtuned_kedro.language_models.estimate import (
+    CallPlan,
+    CountTokens,
+    Range,
+    count_prompt,
+    plan_counted,
+    price_plan,
+)
 from ragtuned_kedro.language_models.prompt_files import PromptBook
 from ragtuned_kedro.schemas.parameters import EstimateParams, SpendingParams, TeachingParams
-from ragtuned_kedro.schemas.records import Prompt
-from ragtuned_kedro.schemas.tables import CallEstimates, frame_of
 
-CountTokens = Callable[[str], int]
 # A community report, a description and a name, in tokens: only their order of size matters.
 _REPORT_TOKENS, _DESCRIPTION_TOKENS, _NAME_TOKENS = 400, 60, 4
 
 
-def estimate_calls(
+def plan_teaching(
     chunks: pd.DataFrame,
     books: Mapping[str, PromptBook],
     count_tokens: CountTokens,
-    spending: SpendingParams,
     *,
-    model_id: str,
-    endpoint: str,
     entity_types: Sequence[str],
     teaching: TeachingParams,
     assumed: EstimateParams,
     engines: Mapping[str, str],
-) -> pd.DataFrame:
-    """Predict CallEstimates of every stage that `engines` gives to the teacher.
+) -> list[CallPlan]:
+    """Plan the calls of every stage that `engines` gives to the teacher.
 
     The first reading's prompts are rendered and counted; what depends on what will be found there
     is assumed, within the caps of `teaching`.
@@ -43,15 +44,25 @@ def estimate_calls(
         plans += _synthesis_plans(
             chunks, things, books["synthesis"], count_tokens, teaching, assumed
         )
+    return plans
+
+
+def price_plans(
+    plans: Sequence[CallPlan],
+    spending: SpendingParams,
+    *,
+    model_id: str,
+    endpoint: str,
+    assumed: EstimateParams,
+) -> list[dict[str, object]]:
+    """Predict what one model is asked and paid, as rows of CallEstimates."""
     spread = {
         "token_spread": assumed.token_spread,
         "reply_share": assumed.reply_share,
         "unusable_share": assumed.unusable_share,
     }
-    rows = [price_plan(plan, spending, **spread) for plan in plans]
-    return frame_of(
-        CallEstimates, [row | {"model_id": model_id, "endpoint": endpoint} for row in rows]
-    )
+    whose = {"model_id": model_id, "endpoint": endpoint}
+    return [price_plan(plan, spending, **spread) | whose for plan in plans]
 
 
 def _things(assumed: EstimateParams) -> Range:
@@ -69,10 +80,6 @@ def _capped(one: Range, most: int) -> Range:
     return min(one[0], most), min(one[1], most)
 
 
-def _count(prompt: Prompt, count_tokens: CountTokens) -> int:
-    return sum(count_tokens(message.content) for message in prompt.messages)
-
-
 def _graph_plans(
     chunks: pd.DataFrame,
     book: PromptBook,
@@ -83,7 +90,7 @@ def _graph_plans(
 ) -> list[CallPlan]:
     about = {"entity_types": entity_types, "language": teaching.language}
     counts = [
-        _count(book["extract"].render("", document=text, **about), count_tokens)
+        count_prompt(book["extract"].render("", document=text, **about), count_tokens)
         for text in chunks["text"]
     ]
     first = plan_counted("build_graph.extract", counts, teaching.extraction_tokens)
@@ -101,7 +108,7 @@ def _graph_plans(
     notes = book["describe"].render(
         "", subject="a", notes=["a"], language=teaching.language, max_words=80
     )
-    frame = _count(notes, count_tokens)
+    frame = count_prompt(notes, count_tokens)
     describe = CallPlan(
         "build_graph.describe",
         (things[0] * assumed.described_share[0], things[1] * assumed.described_share[1]),
@@ -120,7 +127,7 @@ def _report_plan(
     assumed: EstimateParams,
 ) -> CallPlan:
     fewest, most = assumed.entities_per_community
-    frame = _count(
+    frame = count_prompt(
         book["report"].render("", context="", language=teaching.language, max_findings=8),
         count_tokens,
     )
@@ -142,13 +149,17 @@ def _synthesis_plans(
     assumed: EstimateParams,
 ) -> list[CallPlan]:
     words = {"language": teaching.language, "subject": "a"}
-    ask = _count(book["ask"].render("", document="", **words), count_tokens)
-    answer = _count(
+    ask = count_prompt(book["ask"].render("", document="", **words), count_tokens)
+    answer = count_prompt(
         book["answer"].render("", document="", question="", language=teaching.language),
         count_tokens,
     )
-    reason = _count(book["reason"].render("", notes="", documents=[""], **words), count_tokens)
-    ground = _count(book["ground"].render("", question="", answer="", documents=[""]), count_tokens)
+    reason = count_prompt(
+        book["reason"].render("", notes="", documents=[""], **words), count_tokens
+    )
+    ground = count_prompt(
+        book["ground"].render("", question="", answer="", documents=[""]), count_tokens
+    )
     chunk = float(chunks["n_tokens"].mean())
     shown = (chunk, chunk * min(teaching.max_chunks_per_anchor, 8))
     local = _capped(things, teaching.n_local)

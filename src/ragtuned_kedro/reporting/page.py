@@ -14,6 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from ragtuned_kedro.reporting.asked_rows import asked_rows
 from ragtuned_kedro.reporting.comparison_rows import (
     COSTS,
     OVERLAPS,
@@ -58,6 +59,9 @@ class ReportTables:
     communities: pd.DataFrame
     community_reports: pd.DataFrame
     report_findings: pd.DataFrame
+    spendings: pd.DataFrame
+    disclosures: pd.DataFrame
+    grounding_calibration: pd.DataFrame
 
 
 def render_page(
@@ -100,6 +104,7 @@ def render_page(
         ],
         columns={"qualities": QUALITIES, "overlaps": OVERLAPS, "costs": COSTS},
         running_costs={row.system: row for row in running_cost_rows(tables.running_costs)},
+        asked=asked_rows(tables.spendings, tables.disclosures, tables.grounding_calibration),
         judged=judge_rows(tables.judge_metrics, candidate=candidate),
         views=list((pictures.matrix.layout.meta or {}).get("views", {})),
         stages=stages,

@@ -1,81 +1,100 @@
 """What calls cost beside what was estimated, and whose text went where."""
 
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
 from ragtuned_kedro.language_models.egress import is_loopback
+from ragtuned_kedro.language_models.purse import Amount
 from ragtuned_kedro.schemas.parameters import SpendingParams
 from ragtuned_kedro.schemas.tables import Disclosures, Spendings, frame_of
 
+_AMOUNTS = ("calls", "prompt_tokens", "completion_tokens", "money")
+
 
 def compare_spending(
-    calls: Sequence[pd.DataFrame], estimates: pd.DataFrame, spending: SpendingParams
+    paid: Sequence[tuple[pd.DataFrame, SpendingParams]], estimates: pd.DataFrame
 ) -> pd.DataFrame:
-    """Sum ModelCalls by stage beside CallEstimates, as Spendings, in the order of the estimates."""
-    made = pd.concat(calls, ignore_index=True)
+    """Sum ModelCalls by stage beside CallEstimates, as Spendings, in the order of the estimates.
+
+    Each table of calls comes with the prices of the model that answered them.
+    """
     foreseen = {row["stage"]: row for row in estimates.to_dict("records")}
-    rows = []
-    for stage in dict.fromkeys([*foreseen, *made["stage"]]):
-        own = made[made["stage"] == stage]
-        n_prompt, n_completion = (
-            int(own[name].sum()) for name in ("n_prompt_tokens", "n_completion_tokens")
-        )
-        money = n_prompt * spending.prompt_price + n_completion * spending.completion_price
-        expected = foreseen.get(stage, {})
-        rows.append(
-            {
-                "stage": stage,
-                "n_calls": len(own),
-                "n_unusable": int((own["outcome"] != "valid").sum()),
-                "n_prompt_tokens": n_prompt,
-                "n_completion_tokens": n_completion,
-                "money": money / 1e6,
-                **{
-                    name: expected.get(name)
-                    for name in ("calls_low", "calls_high", "money_low", "money_high")
-                },
-                "currency": spending.currency,
-            }
-        )
-    return frame_of(Spendings, rows)
+    made: dict[str, list[tuple[pd.DataFrame, SpendingParams]]] = {stage: [] for stage in foreseen}
+    for calls, spending in paid:
+        for stage, own in calls.groupby("stage", sort=False):
+            made.setdefault(str(stage), []).append((own, spending))
+    return frame_of(
+        Spendings, [_stage_row(stage, made[stage], foreseen.get(stage, {})) for stage in made]
+    )
+
+
+def _stage_row(
+    stage: str,
+    paid: Sequence[tuple[pd.DataFrame, SpendingParams]],
+    expected: Mapping[str, object],
+) -> dict[str, object]:
+    sums = [
+        Amount(len(own), int(own["n_prompt_tokens"].sum()), int(own["n_completion_tokens"].sum()))
+        for own, _ in paid
+    ]
+    prices = [spending for _, spending in paid]
+    return {
+        "stage": stage,
+        "n_calls": sum(one.n_calls for one in sums),
+        "n_unusable": sum(int((own["outcome"] != "valid").sum()) for own, _ in paid),
+        "n_prompt_tokens": sum(one.n_prompt_tokens for one in sums),
+        "n_completion_tokens": sum(one.n_completion_tokens for one in sums),
+        "money": sum(one.money(price) for one, price in zip(sums, prices, strict=True)),
+        **{
+            f"{amount}_{end}": expected.get(f"{amount}_{end}")
+            for amount in _AMOUNTS
+            for end in ("low", "high")
+        },
+        "currency": prices[0].currency if prices else expected["currency"],
+    }
 
 
 def disclose(
     calls: Sequence[pd.DataFrame],
     documents: pd.DataFrame,
     chunks: pd.DataFrame,
-    chunks_of: Mapping[str, Sequence[str]],
+    docs_of: Mapping[str, Collection[str]],
+    *,
+    reciting_stages: Collection[str] = (),
 ) -> pd.DataFrame:
     """List, as Disclosures, which documents' text each endpoint was sent, at which stage.
 
-    A call's key names a chunk or something that `chunks_of` leads back to chunks; a call that leads
-    nowhere is taken to have been shown everything, so that nothing sent goes unlisted. Refused and
-    unusable calls were sent too.
+    A call's key names a chunk, or something that `docs_of` leads back to documents. A call that
+    leads nowhere may have shown every document, and so may one of `reciting_stages`, at which
+    answers of the systems were shown: nothing that was sent goes unlisted. Refused and unusable
+    calls were sent too.
     """
     doc_of = dict(zip(chunks["chunk_id"], chunks["doc_id"], strict=True))
     uri_of = dict(zip(documents["doc_id"], documents["source_uri"], strict=True))
-    counts: Counter[tuple[str, str, str, str]] = Counter()
-    for call in pd.concat(calls, ignore_index=True).itertuples():
-        names = str(call.key).split(" ")
-        shown = [name for name in names if name in doc_of]
-        shown = shown or [chunk for name in names for chunk in chunks_of.get(name, ())]
-        docs = {doc_of[chunk] for chunk in shown}
-        for doc_id in docs or set(uri_of):
-            counts[doc_id, call.endpoint, call.model_id, call.stage] += 1
+    shown: Counter[tuple[str, str, str, str]] = Counter()
+    possible: Counter[tuple[str, str, str, str]] = Counter()
+    for call in (row for table in calls for row in table.itertuples()):
+        names = re.split(r"[ |]", str(call.key))
+        docs = {doc_of[name] for name in names if name in doc_of}
+        docs = docs or {doc for name in names for doc in docs_of.get(name, ())}
+        where = (call.endpoint, call.model_id, call.stage)
+        shown.update((doc, *where) for doc in docs)
+        if not docs or call.stage in reciting_stages:
+            possible.update((doc, *where) for doc in uri_of if doc not in docs)
     return frame_of(
         Disclosures,
         [
             {
-                "doc_id": doc_id,
-                "source_uri": uri_of[doc_id],
-                "endpoint": endpoint,
-                "model_id": model_id,
-                "stage": stage,
-                "n_calls": n,
-                "is_loopback": is_loopback(endpoint),
+                "doc_id": key[0],
+                "source_uri": uri_of[key[0]],
+                **dict(zip(("endpoint", "model_id", "stage"), key[1:], strict=True)),
+                "n_calls": shown[key],
+                "n_possible_calls": possible[key],
+                "is_loopback": is_loopback(key[1]),
             }
-            for (doc_id, endpoint, model_id, stage), n in sorted(counts.items())
+            for key in sorted({*shown, *possible})
         ],
     )

@@ -1,9 +1,10 @@
 """Every system in a row of its own, for the terminal: quality by scope, and cost."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import pandas as pd
-from rich.console import RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -34,30 +35,52 @@ _COSTS = {
 _STAR = "*"
 
 
+class FittingTable:
+    """A table that `build(is_narrow)` makes: narrow where the wide one would not fit."""
+
+    def __init__(self, build: Callable[[bool], Table]) -> None:
+        self._build = build
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType]:
+        """Measure the wide table without bounds, and choose."""
+        wide = self._build(False)
+        needed = console.measure(wide, options=options.update(width=10_000)).maximum
+        yield wide if needed <= options.max_width else self._build(True)
+
+
 def system_tables(
     comparison: pd.DataFrame, running_costs: pd.DataFrame, *, candidate: str
 ) -> list[RenderableType]:
-    """Lay out what every system remembers, by query set, and what it costs; 100 columns wide."""
+    """Lay out what every system remembers, by query set, and what it costs.
+
+    In less than 100 columns intervals stand below their numbers; 80 are enough.
+    """
     shown: list[RenderableType] = []
     for query_set, title in QUERY_SETS.items():
         compared = comparison_rows(comparison, candidate=candidate, query_set=query_set)
         if compared.rows:
-            shown += [_qualities(compared, f"Every system, {title}"), Text()]
+            shown += [FittingTable(partial(_qualities, compared, f"Every system, {title}")), Text()]
     first = comparison_rows(comparison, candidate=candidate, query_set=next(iter(QUERY_SETS)))
     if first.rows:
         costs = running_cost_rows(running_costs)
-        shown += [_costs(first.rows, costs, candidate=candidate), Text()]
+        shown += [FittingTable(partial(_costs, first.rows, costs, candidate)), Text()]
     return shown
 
 
-def _qualities(compared: ComparisonRows, title: str) -> Table:
-    table = name_column(title)
+def _qualities(compared: ComparisonRows, title: str, is_narrow: bool) -> Table:
+    table = name_column(title, is_narrow=is_narrow)
     known = [key for key in _SCOPES if key in compared.n_by_key]
     for key in known:
-        table.add_column(f"{_SCOPES[key]}\nn={compared.n_by_key[key]}", justify="right")
+        heading = _SCOPES[key].replace(" ", "\n") if is_narrow else _SCOPES[key]
+        table.add_column(f"{heading}\nn={compared.n_by_key[key]}", justify="right", no_wrap=True)
     table.add_column("failed", justify="right")
     for row in compared.rows:
-        cells = [share_cell(row.figures.get(key), starred=key in row.differs) for key in known]
+        cells = [
+            share_cell(row.figures.get(key), starred=key in row.differs, is_narrow=is_narrow)
+            for key in known
+        ]
         table.add_row(_name(row), *cells, Text(str(row.n_missing)))
     if any(row.differs for row in compared.rows):
         table.caption = (
@@ -67,12 +90,14 @@ def _qualities(compared: ComparisonRows, title: str) -> Table:
     return table
 
 
-def _costs(rows: Sequence[SystemRow], costs: Sequence[CostRow], *, candidate: str) -> Table:
-    table = name_column("What an answer costs, on average; memory at its peak")
-    for heading in _COSTS.values():
-        table.add_column(heading, justify="right")
-    table.add_column("to prepare", justify="right")
-    table.add_column("tuning pays off", justify="right")
+def _costs(
+    rows: Sequence[SystemRow], costs: Sequence[CostRow], candidate: str, is_narrow: bool
+) -> Table:
+    title = "What an answer costs, on average; memory at its peak"
+    table = name_column(title, is_narrow=is_narrow)
+    for heading in (*_COSTS.values(), "to prepare", "tuning pays off"):
+        shown = heading.replace(" ", "\n", 1) if is_narrow else heading
+        table.add_column(shown, justify="right", no_wrap=True)
     by_system = {cost.system: cost for cost in costs}
     for row in rows:
         cost = by_system.get(row.system)
@@ -83,9 +108,10 @@ def _costs(rows: Sequence[SystemRow], costs: Sequence[CostRow], *, candidate: st
     return table
 
 
-def name_column(title: str) -> Table:
-    """Begin a table whose first column names systems."""
+def name_column(title: str, *, is_narrow: bool) -> Table:
+    """Begin a table whose first column names systems; a narrow one has less between columns."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.padding = (0, 1, 0, 0) if is_narrow else (0, 1)
     table.add_column("", no_wrap=True)
     return table
 
@@ -94,11 +120,13 @@ def _name(row: SystemRow) -> Text:
     return Text(label_of(row.system), style="bold" if row.is_candidate else "")
 
 
-def share_cell(figure: Figure | None, *, starred: bool) -> Text:
-    """Write a share in percent with its interval, the sign left to the heading."""
+def share_cell(figure: Figure | None, *, starred: bool, is_narrow: bool) -> Text:
+    """Write a share in percent, the sign left to the heading, with its interval or above it."""
     if figure is None:
         return Text("-", style="dim")
-    interval = f" [{figure.interval.replace(' to ', ', ')}]" if figure.interval else ""
+    bounds = f"[{figure.interval.replace(' to ', ', ')}]" if figure.interval else ""
+    gap = "\n" if is_narrow else " "
+    interval = gap + bounds if bounds else ""
     star = _STAR if starred else " "
     return Text.assemble(figure.text.removesuffix(" %"), star, (interval, "dim"))
 

@@ -105,20 +105,29 @@ class Spendings(Table):
     money: float = pa.Field(ge=0)
     calls_low: float = pa.Field(ge=0, nullable=True)
     calls_high: float = pa.Field(ge=0, nullable=True)
+    prompt_tokens_low: float = pa.Field(ge=0, nullable=True)
+    prompt_tokens_high: float = pa.Field(ge=0, nullable=True)
+    completion_tokens_low: float = pa.Field(ge=0, nullable=True)
+    completion_tokens_high: float = pa.Field(ge=0, nullable=True)
     money_low: float = pa.Field(ge=0, nullable=True)
     money_high: float = pa.Field(ge=0, nullable=True)
     currency: str
 
 
 class Disclosures(Table):
-    """Which document's text, or text made of it, was sent to which endpoint and model."""
+    """Which document's text, or text made of it, was sent to which endpoint and model.
+
+    Where nobody can tell which documents stand behind what was sent (a system's answer may repeat
+    any of them), all are listed with their possible calls.
+    """
 
     doc_id: str
     source_uri: str
     endpoint: str
     model_id: str
     stage: str
-    n_calls: int = pa.Field(ge=1)
+    n_calls: int = pa.Field(ge=0, description="calls that showed text of this document")
+    n_possible_calls: int = pa.Field(ge=0, description="further calls that may have")
     is_loopback: bool = pa.Field(description="whether the endpoint is this machine")
 
     class Config:

@@ -1,12 +1,20 @@
 import pandas as pd
 
+from ragtuned_kedro.evaluation.judge import STAGE as JUDGING
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.reporting.spending import compare_spending, disclose
 
 
-def compare(call_estimates: pd.DataFrame, teacher: Asker, **calls: pd.DataFrame) -> pd.DataFrame:
-    """Set what was spent beside the estimate."""
-    return compare_spending(list(calls.values()), call_estimates, teacher.spending)
+def compare(
+    call_estimates: pd.DataFrame,
+    judge: Asker,
+    judge_calls: pd.DataFrame,
+    teacher: Asker | None = None,
+    **calls: pd.DataFrame,
+) -> pd.DataFrame:
+    """Set what was spent beside the estimate; `calls` are the teacher's."""
+    taught = [] if teacher is None else [(table, teacher.spending) for table in calls.values()]
+    return compare_spending([*taught, (judge_calls, judge.spending)], call_estimates)
 
 
 def list_disclosures(
@@ -15,14 +23,20 @@ def list_disclosures(
     entity_chunks: pd.DataFrame,
     relationship_chunks: pd.DataFrame,
     community_members: pd.DataFrame,
+    query_evidence: pd.DataFrame,
     **calls: pd.DataFrame,
 ) -> pd.DataFrame:
     """List whose text was sent where."""
-    chunks_of: dict[str, list[str]] = {
-        **entity_chunks.groupby("entity_id")["chunk_id"].agg(list).to_dict(),
-        **relationship_chunks.groupby("relationship_id")["chunk_id"].agg(list).to_dict(),
-    }
-    for community_id, members in community_members.groupby("community_id")["entity_id"]:
-        told = (chunk for member in members for chunk in chunks_of[member])
-        chunks_of[str(community_id)] = list(dict.fromkeys(told))
-    return disclose(list(calls.values()), documents, chunks, chunks_of)
+    doc_of = dict(zip(chunks["chunk_id"], chunks["doc_id"], strict=True))
+    docs_of: dict[str, set[str]] = {}
+    for links, key in ((entity_chunks, "entity_id"), (relationship_chunks, "relationship_id")):
+        for link in links.itertuples():
+            docs_of.setdefault(getattr(link, key), set()).add(doc_of[link.chunk_id])
+    for member in community_members.itertuples():
+        docs_of.setdefault(member.community_id, set()).update(docs_of.get(member.entity_id, ()))
+    by_uri = dict(zip(documents["source_uri"], documents["doc_id"], strict=True))
+    for link in query_evidence.itertuples():
+        if link.source_uri in by_uri:
+            docs_of.setdefault(link.query_id, set()).add(by_uri[link.source_uri])
+    # A judge is shown answers, and the tuned model's may recite any document.
+    return disclose(list(calls.values()), documents, chunks, docs_of, reciting_stages={JUDGING})

@@ -9,29 +9,36 @@ _CALLS_OF = {
     "write_reports": ["report_calls"],
     "synthesize_qa": ["synthesis_calls"],
 }
+_KNOWN = (
+    "documents",
+    "chunks",
+    "entity_chunks",
+    "relationship_chunks",
+    "community_members",
+    "query_evidence",
+)
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """Calls to what they cost and to what they told; nothing where no teacher is asked."""
+    """Calls to what they cost and to what they told; both are empty where no model was asked."""
     engines = chosen_engines().model_dump()
-    calls = [
+    taught = [
         name for stage, names in _CALLS_OF.items() if engines[stage] == "teacher" for name in names
     ]
-    if not calls:
-        return Pipeline([])
-    named = {name: name for name in calls}
-    known = ["documents", "chunks", "entity_chunks", "relationship_chunks", "community_members"]
+    # Without a stage for the teacher its endpoint is not even read.
+    askers = ["judge", "teacher"] if taught else ["judge"]
+    calls = [*taught, "judge_calls"]
     return Pipeline(
         [
             Node(
                 compare,
-                inputs={"call_estimates": "call_estimates", "teacher": "teacher"} | named,
+                inputs={name: name for name in ("call_estimates", *askers, *calls)},
                 outputs="spendings",
                 name="compare_spending",
             ),
             Node(
                 list_disclosures,
-                inputs={name: name for name in known} | named,
+                inputs={name: name for name in (*_KNOWN, *calls)},
                 outputs="disclosures",
                 name="list_disclosures",
             ),

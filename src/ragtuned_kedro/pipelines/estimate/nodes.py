@@ -1,63 +1,149 @@
+import logging
+from collections.abc import Sequence
+
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from ragtuned_kedro.evaluation.duels import gather_evidence
+from ragtuned_kedro.evaluation.judge_plan import plan_judging
+from ragtuned_kedro.evaluation.sample import sample_queries
 from ragtuned_kedro.language_models.asking import Asker
+from ragtuned_kedro.language_models.estimate import CallPlan, CountTokens
 from ragtuned_kedro.language_models.prompt_files import PromptBook
 from ragtuned_kedro.language_models.token_spans import load_token_spans
-from ragtuned_kedro.reporting.call_plans import estimate_calls
+from ragtuned_kedro.pipelines.systems import CANDIDATE, SYSTEMS
+from ragtuned_kedro.reporting.call_plans import plan_teaching, price_plans
 from ragtuned_kedro.schemas.parameters import (
+    ComparedQuestionsParams,
     EngineParams,
     EstimateParams,
     ExtractionParams,
+    JudgingParams,
     TeachingParams,
 )
 from ragtuned_kedro.schemas.records import BaseModelFolder
+from ragtuned_kedro.schemas.tables import CallEstimates, frame_of
+
+logger = logging.getLogger(__name__)
 
 
 def estimate(
     chunks: pd.DataFrame,
+    documents: pd.DataFrame,
+    evaluation_queries: pd.DataFrame,
+    assertions: pd.DataFrame,
+    query_evidence: pd.DataFrame,
     base_model_folder: BaseModelFolder,
-    teacher: Asker,
+    judge: Asker,
     graph_prompts: PromptBook,
     report_prompts: PromptBook,
     synthesis_prompts: PromptBook,
+    evaluation_prompts: PromptBook,
     extraction: ExtractionParams,
     teaching: TeachingParams,
     estimate: EstimateParams,
     engines: EngineParams,
+    judging: JudgingParams,
+    compared_questions: ComparedQuestionsParams,
+    teacher: Asker | None = None,
 ) -> pd.DataFrame:
-    """Predict calls, tokens and money by stage."""
+    """Predict calls, tokens and money by stage; no rows where no model will be asked."""
     token_spans = load_token_spans(base_model_folder.path)
-    books = (graph_prompts, report_prompts, synthesis_prompts)
-    estimates = estimate_calls(
-        chunks,
-        {book.room: book for book in books},
-        lambda text: len(token_spans(text)),
-        teacher.spending,
-        model_id=teacher.model_id,
-        endpoint=teacher.endpoint,
-        entity_types=extraction.entity_types,
-        teaching=teaching,
-        assumed=estimate,
-        engines=engines.model_dump(),
-    )
-    _show(estimates, f"{teacher.model_id} at {teacher.endpoint}")
+
+    def count_tokens(text: str) -> int:
+        return len(token_spans(text))
+
+    rows: list[dict[str, object]] = []
+    if teacher is not None:
+        books = (graph_prompts, report_prompts, synthesis_prompts)
+        taught = plan_teaching(
+            chunks,
+            {book.room: book for book in books},
+            count_tokens,
+            entity_types=extraction.entity_types,
+            teaching=teaching,
+            assumed=estimate,
+            engines=engines.model_dump(),
+        )
+        rows += _price(taught, teacher, estimate)
+    if judging.is_on:
+        judged = _judging_plan(
+            documents,
+            evaluation_queries,
+            assertions,
+            query_evidence,
+            evaluation_prompts,
+            count_tokens,
+            judging,
+            compared_questions,
+        )
+        rows += _price([judged], judge, estimate)
+    estimates = frame_of(CallEstimates, rows)
+    if estimates.empty:
+        logger.info("No teacher and no judge will be asked: no text leaves this machine.")
+    else:
+        _show(estimates)
     return estimates
 
 
-def _show(estimates: pd.DataFrame, teacher: str) -> None:
+def _price(
+    plans: Sequence[CallPlan], asker: Asker, assumed: EstimateParams
+) -> list[dict[str, object]]:
+    return price_plans(
+        plans,
+        asker.spending,
+        model_id=asker.model_id,
+        endpoint=asker.endpoint,
+        assumed=assumed,
+    )
+
+
+def _judging_plan(
+    documents: pd.DataFrame,
+    evaluation_queries: pd.DataFrame,
+    assertions: pd.DataFrame,
+    query_evidence: pd.DataFrame,
+    evaluation_prompts: PromptBook,
+    count_tokens: CountTokens,
+    judging: JudgingParams,
+    compared: ComparedQuestionsParams,
+) -> CallPlan:
+    chosen = sample_queries(
+        evaluation_queries, n_questions=compared.n_questions, seed=compared.seed
+    )
+    return plan_judging(
+        evaluation_queries,
+        assertions,
+        list(chosen["query_id"]),
+        gather_evidence(query_evidence, documents, max_words=judging.max_evidence_words),
+        evaluation_prompts["judge"],
+        count_tokens,
+        candidate=CANDIDATE,
+        baselines=[system for system in SYSTEMS if system != CANDIDATE],
+        **judging.model_dump(exclude={"is_on", "max_evidence_words"}),
+    )
+
+
+def _show(estimates: pd.DataFrame) -> None:
     """Print the estimate: it is what the person who asked for it waits for."""
-    table = Table(title=f"Estimate for {teacher}; nothing was sent", title_justify="left")
+    table = Table(title="Estimate; nothing was sent", title_justify="left", box=None)
+    table.pad_edge = False
     table.add_column("stage", no_wrap=True)
     for name in ("calls", "prompt tokens", "completion tokens", "money"):
         table.add_column(name, justify="right")
     names = ("calls", "prompt_tokens", "completion_tokens")
-    sums = estimates.sum(numeric_only=True)
     rows = [(row["stage"], row) for row in estimates.to_dict("records")]
-    for stage, row in [*rows, ("all", sums)]:
+    # Amounts of two currencies cannot be added.
+    currencies = set(estimates["currency"])
+    if len(currencies) == 1:
+        sums = estimates.sum(numeric_only=True).to_dict()
+        rows.append(("all", sums | {"currency": currencies.pop()}))
+    for stage, row in rows:
         counts = [f"{int(row[f'{n}_low']):,} - {int(row[f'{n}_high']):,}" for n in names]
-        currency = estimates["currency"].iloc[0] if len(estimates) else ""
-        money = f"{row['money_low']:.2f} - {row['money_high']:.2f} {currency}"
+        money = f"{row['money_low']:.2f} - {row['money_high']:.2f} {row['currency']}"
         table.add_row(stage, *counts, money)
-    Console().print(table if len(estimates) else "`engines` gives no stage to a teacher.")
+    console = Console()
+    console.print(table)
+    for (model, endpoint), asked in estimates.groupby(["model_id", "endpoint"], sort=False):
+        console.print(f"{', '.join(asked['stage'])}: {model} at {endpoint}", markup=False)

@@ -1,27 +1,32 @@
 from kedro.pipeline import Node, Pipeline
 
-from ragtuned_kedro.pipelines import fetch_model, prepare_corpus
+from ragtuned_kedro.pipelines import ask_questions, fetch_model, prepare_corpus
+from ragtuned_kedro.pipelines.engines import EMBEDDED, chosen_engines
 
 from .nodes import estimate
 
+NODE = "estimate_calls"
+_INPUTS = (
+    "chunks",
+    "documents",
+    "evaluation_queries",
+    "assertions",
+    "query_evidence",
+    "base_model_folder",
+    "judge",
+    "graph_prompts",
+    "report_prompts",
+    "synthesis_prompts",
+    "evaluation_prompts",
+)
+_PARAMETERS = ("extraction", "teaching", "estimate", "engines", "judging", "compared_questions")
+
 
 def create_pipeline(**_: object) -> Pipeline:
-    """Corpus to estimate: chunks are cut for it, and no more is done."""
-    estimating = Node(
-        estimate,
-        inputs=[
-            "chunks",
-            "base_model_folder",
-            "teacher",
-            "graph_prompts",
-            "report_prompts",
-            "synthesis_prompts",
-            "params:extraction",
-            "params:teaching",
-            "params:estimate",
-            "params:engines",
-        ],
-        outputs="call_estimates",
-        name="estimate_calls",
-    )
-    return fetch_model.create_pipeline() + prepare_corpus.create_pipeline() + Pipeline([estimating])
+    """Corpus and questions to estimate: both are read for it, and no more is done."""
+    # Without a stage for the teacher its endpoint is not even read.
+    teacher = {} if chosen_engines() == EMBEDDED else {"teacher": "teacher"}
+    inputs = {name: name for name in _INPUTS} | {name: f"params:{name}" for name in _PARAMETERS}
+    estimating = Node(estimate, inputs=inputs | teacher, outputs="call_estimates", name=NODE)
+    read = (one.create_pipeline() for one in (fetch_model, prepare_corpus, ask_questions))
+    return sum(read, start=Pipeline([estimating]))

@@ -17,6 +17,7 @@ from ragtuned_kedro.reporting.page import Pictures, ReportTables, render_page
 from ragtuned_kedro.reporting.stages import count_rows, rejection_ledger
 from ragtuned_kedro.reporting.win_matrix import draw_win_matrix
 from ragtuned_kedro.schemas.parameters import ReportingParams
+from ragtuned_kedro.schemas.tables import GroundingCalibration, frame_of
 
 
 def count_stage_rows(**tables: Sized) -> pd.DataFrame:
@@ -138,10 +139,15 @@ def render_report(
     stage_seconds: Mapping[str, Mapping[str, float]],
     adapter: Path,
     registration: Mapping[str, Any],
+    spendings: pd.DataFrame,
+    disclosures: pd.DataFrame,
     reporting: ReportingParams,
     settings: Mapping[str, Any],
+    grounding_calibration: pd.DataFrame | None = None,
 ) -> str:
-    """Render the report."""
+    """Render the report; only a teacher's answers pass a gate that has to be calibrated."""
+    if grounding_calibration is None:
+        grounding_calibration = frame_of(GroundingCalibration, [])
     return render_page(
         ReportTables(
             metrics,
@@ -153,6 +159,9 @@ def render_report(
             communities,
             community_reports,
             report_findings,
+            spendings,
+            disclosures,
+            grounding_calibration,
         ),
         Pictures(
             scorecard_plot, win_matrix, quality_plot, total_cost_plot, graph_picture, loss_curve

@@ -1,5 +1,7 @@
 from kedro.pipeline import Node, Pipeline
 
+from ragtuned_kedro.pipelines import account_spending
+from ragtuned_kedro.pipelines.engines import chosen_engines
 from ragtuned_kedro.pipelines.systems import BASE_ANSWERS, TUNED_ANSWERS
 from ragtuned_kedro.reporting.stages import STAGE_OF
 
@@ -17,7 +19,10 @@ from .nodes import (
 
 def create_pipeline(**_: object) -> Pipeline:
     """Render the report from everything that the other pipelines made."""
-    return Pipeline(
+    gated = chosen_engines().synthesize_qa == "teacher"
+    calibration = ["grounding_calibration"] if gated else []
+    # Accounts go with the report: it must not say from older ones that nothing was sent.
+    return account_spending.create_pipeline() + Pipeline(
         [
             Node(
                 count_stage_rows,
@@ -105,8 +110,11 @@ def create_pipeline(**_: object) -> Pipeline:
                     "stage_seconds",
                     "adapter",
                     "registration",
+                    "spendings",
+                    "disclosures",
                     "params:reporting",
                     "parameters",
+                    *calibration,
                 ],
                 outputs="report",
                 name="render_report",

@@ -1,5 +1,4 @@
 import logging
-from typing import Any
 
 import pandas as pd
 
@@ -11,7 +10,7 @@ from ragtuned_kedro.schemas.parameters import (
     ExtractionParams,
     SynthesisParams,
 )
-from ragtuned_kedro.schemas.records import BaseModelFolder, Message
+from ragtuned_kedro.schemas.records import BaseModelFolder, Message, TrainingExample
 from ragtuned_kedro.synthesis.examples import build_examples
 from ragtuned_kedro.synthesis.synthesize import Corpus, synthesize
 
@@ -66,8 +65,8 @@ def make_examples(
     qa_pairs: pd.DataFrame,
     base_model_folder: BaseModelFolder,
     examples: ExampleParams,
-) -> tuple[list[dict[str, Any]], pd.DataFrame]:
-    """Turn pairs into chats to train on."""
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Turn pairs into chats to train on, a TrainingExample per row."""
     chat = load_chat(base_model_folder.path)
 
     def count_tokens(messages: tuple[Message, ...]) -> tuple[int, int]:
@@ -85,4 +84,5 @@ def make_examples(
         max_tokens=examples.max_tokens,
         seed=examples.seed,
     )
-    return [example.model_dump(mode="json") for example in built], rejections
+    rows = [example.model_dump(mode="json") for example in built]
+    return pd.DataFrame(rows, columns=list(TrainingExample.model_fields)), rejections

@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -16,7 +15,7 @@ History = dict[str, list[dict[str, float]]]
 
 
 def tune(
-    training_examples: list[dict[str, Any]],
+    training_examples: pd.DataFrame,
     base_model_folder: BaseModelFolder,
     tuning_workspace: Path,
     base_model: BaseModelParams,
@@ -30,8 +29,9 @@ def tune(
     from ragtuned_kedro.tuning.train import Schedule
     from ragtuned_kedro.tuning.tune import tune_adapter
 
+    rows = training_examples.to_dict("records")
     return tune_adapter(
-        [TrainingExample.model_validate(example) for example in training_examples],
+        [TrainingExample.model_validate(example) for example in rows],
         base_model_folder,
         workspace=tuning_workspace,
         quantization=Quantization(**quantization.model_dump()),
