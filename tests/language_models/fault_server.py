@@ -34,7 +34,11 @@ ANSWERED_FAULTS = ("truncated JSON", "mis-shaped JSON")
 
 @dataclass
 class Request:
-    """One request as the server saw it; `finished` is null while it is under way."""
+    """One request as the server saw it; `finished` is null while it is under way.
+
+    HTTP does not say that a reply was received. `is_acknowledged` is the next best: the client sent
+    another request on the same connection, so it had read this reply to its end.
+    """
 
     item: str
     attempt_text: str
@@ -43,6 +47,7 @@ class Request:
     started: float
     fault: str | None = None
     finished: float | None = None
+    is_acknowledged: bool = False
 
 
 @dataclass
@@ -80,6 +85,10 @@ class FaultServer:
         """List the requests about items, without probes."""
         return [one for one in self.log if one.item]
 
+    def acknowledged(self) -> set[str]:
+        """List the items that were answered usably, and whose answer was surely received."""
+        return {one.item for one in self.asked() if one.is_acknowledged and one.fault is None}
+
     def successes(self) -> Counter[str]:
         """Count, by item, the requests that were answered usably."""
         return Counter(
@@ -96,6 +105,7 @@ class FaultServer:
         server.close()
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        last: Request | None = None
         try:
             while not writer.is_closing():
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -106,29 +116,28 @@ class FaultServer:
                     )
                 }
                 body = json.loads(await reader.readexactly(int(headers["content-length"])))
-                await self._reply(body, headers, reader, writer)
+                if last is not None:
+                    last.is_acknowledged = last.finished is not None
+                asked = body["messages"][-1]["content"]
+                found = re.search(r"item (\d+)", asked)
+                item = found[1] if found else ""
+                last = Request(item, asked, body, headers, time.monotonic())
+                self.log.append(last)
+                await self._reply(last, reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
 
     async def _reply(
-        self,
-        body: dict[str, Any],
-        headers: dict[str, str],
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        asked = body["messages"][-1]["content"]
-        found = re.search(r"item (\d+)", asked)
-        request = Request(found[1] if found else "", asked, body, headers, time.monotonic())
-        self.log.append(request)
         if self.redirect is not None:
             return await _send(writer, 307, {}, {"Location": self.redirect})
         if self.status is not None:
             request.fault = str(self.status)
             return await _send(
-                writer, self.status, {"error": {"message": headers["authorization"]}}
+                writer, self.status, {"error": {"message": request.headers["authorization"]}}
             )
         fault = self._chance.choice(self.faults) if self._chance.random() < self.share else None
         request.fault = fault
@@ -155,7 +164,7 @@ class FaultServer:
                     "message": {"role": "assistant", "content": text},
                 }
             ],
-            "usage": {"prompt_tokens": len(asked.split()), "completion_tokens": 8},
+            "usage": {"prompt_tokens": len(request.attempt_text.split()), "completion_tokens": 8},
         }
         if fault == "empty choices":
             answer["choices"] = []

@@ -12,7 +12,7 @@ from ragtuned_kedro.answering.index_folder import Indexed, keep_index
 from ragtuned_kedro.answering.reader import Reader, choose_model, open_model
 from ragtuned_kedro.answering.systems import Query, System, build_prompt, fill_template
 from ragtuned_kedro.language_models.boundary import LanguageModel
-from ragtuned_kedro.language_models.embedder import Embed, load_embedder
+from ragtuned_kedro.language_models.embedder import Embed, Embedder, load_embedder
 from ragtuned_kedro.retrieval.hybrid import HybridIndex
 from ragtuned_kedro.schemas.parameters import AnsweringParams, BaseModelParams, GraphGlobalParams
 from ragtuned_kedro.schemas.records import BaseModelFolder, Completion
@@ -31,7 +31,7 @@ class Report:
 def index_graph_global(
     communities: pd.DataFrame,
     community_reports: pd.DataFrame,
-    embedder_folder: BaseModelFolder,
+    embedder_folder: Embedder,
     index_folder: Path,
     answering: AnsweringParams,
     graph_global: GraphGlobalParams,
@@ -51,7 +51,7 @@ def index_graph_global(
 
 def open_graph_global(
     base_model_folder: BaseModelFolder,
-    embedder_folder: BaseModelFolder,
+    embedder_folder: Embedder,
     base_model_cache: Path,
     index: Path,
     prompt: str,

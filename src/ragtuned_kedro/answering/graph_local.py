@@ -14,7 +14,7 @@ from ragtuned_kedro.answering.reader import Reader, choose_model, open_model
 from ragtuned_kedro.answering.systems import Query, System
 from ragtuned_kedro.answering.vanilla_rag import search_timed
 from ragtuned_kedro.language_models.boundary import LanguageModel
-from ragtuned_kedro.language_models.embedder import load_embedder
+from ragtuned_kedro.language_models.embedder import Embedder, load_embedder
 from ragtuned_kedro.retrieval.hybrid import Hit, HybridIndex
 from ragtuned_kedro.retrieval.neighbourhood import rank_chunks, rank_relationships, rank_reports
 from ragtuned_kedro.retrieval.passages import Found, PassageIndex, title_chunks
@@ -42,7 +42,7 @@ def index_graph_local(
     sentences: pd.DataFrame,
     documents: pd.DataFrame,
     base_model_folder: BaseModelFolder,
-    embedder_folder: BaseModelFolder,
+    embedder_folder: Embedder,
     index_folder: Path,
     answering: AnsweringParams,
 ) -> tuple[Path, pd.DataFrame]:
@@ -78,7 +78,7 @@ def open_graph_local(
     community_members: pd.DataFrame,
     community_reports: pd.DataFrame,
     base_model_folder: BaseModelFolder,
-    embedder_folder: BaseModelFolder,
+    embedder_folder: Embedder,
     base_model_cache: Path,
     index: Path,
     prompt: str,

@@ -5,6 +5,7 @@ from pathlib import Path
 from ragtuned_kedro.answering.rag_tuned import open_rag_tuned
 from ragtuned_kedro.answering.systems import System
 from ragtuned_kedro.answering.vanilla_rag import retrieve_passages
+from ragtuned_kedro.language_models.embedder import Embedder
 from ragtuned_kedro.schemas.parameters import AnsweringParams, BaseModelParams, RetrievalParams
 from ragtuned_kedro.schemas.records import BaseModelFolder
 
@@ -12,7 +13,7 @@ from ragtuned_kedro.schemas.records import BaseModelFolder
 def open_rag_tuned_retrieval(
     base_model_folder: BaseModelFolder,
     adapter: Path,
-    embedder_folder: BaseModelFolder,
+    embedder_folder: Embedder,
     base_model_cache: Path,
     index: Path,
     prompt: str,

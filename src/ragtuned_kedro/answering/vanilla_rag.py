@@ -17,7 +17,13 @@ from ragtuned_kedro.answering.reader import Reader, choose_model, open_model
 from ragtuned_kedro.answering.systems import Gather, Query, System
 from ragtuned_kedro.language_models.base_model import resolve_encoder
 from ragtuned_kedro.language_models.boundary import LanguageModel
-from ragtuned_kedro.language_models.embedder import Embed, Rerank, load_embedder, load_reranker
+from ragtuned_kedro.language_models.embedder import (
+    Embed,
+    Embedder,
+    Rerank,
+    load_embedder,
+    load_reranker,
+)
 from ragtuned_kedro.retrieval.hybrid import Hit
 from ragtuned_kedro.retrieval.passages import Found, PassageIndex, title_chunks
 from ragtuned_kedro.schemas.parameters import (
@@ -33,7 +39,7 @@ def index_vanilla_rag(
     chunks: pd.DataFrame,
     sentences: pd.DataFrame,
     documents: pd.DataFrame,
-    embedder_folder: BaseModelFolder,
+    embedder_folder: Embedder,
     index_folder: Path,
     answering: AnsweringParams,
 ) -> tuple[Path, pd.DataFrame]:
@@ -51,7 +57,7 @@ def index_vanilla_rag(
 
 def open_vanilla_rag(
     base_model_folder: BaseModelFolder,
-    embedder_folder: BaseModelFolder,
+    embedder_folder: Embedder,
     base_model_cache: Path,
     index: Path,
     prompt: str,
@@ -70,7 +76,7 @@ def open_vanilla_rag(
 
 def retrieve_passages(
     reading_model: BaseModelFolder,
-    embedder_folder: BaseModelFolder,
+    embedder_folder: Embedder,
     cache: Path,
     index: Path,
     prompt: str,

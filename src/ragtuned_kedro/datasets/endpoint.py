@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from kedro.io import AbstractDataset
@@ -13,8 +13,9 @@ from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.completion_store import CompletionStore
 from ragtuned_kedro.language_models.openai_compatible import OpenAiCompatibleModel
 from ragtuned_kedro.schemas.errors import UserError
-from ragtuned_kedro.schemas.parameters import EndpointParams
+from ragtuned_kedro.schemas.parameters import AddressParams, EndpointParams
 
+P = TypeVar("P", bound=AddressParams)
 _CREDENTIALS = Path("conf/local/credentials.yml")
 
 
@@ -48,7 +49,7 @@ class EndpointDataset(AbstractDataset[None, Asker]):
             UserError: If a setting is wrong, or `egress` forbids the endpoint.
         """
         if self._asker is None:
-            params = self._params()
+            params = read_settings(self._settings, EndpointParams, role=self._role)
             self._asker = Asker(
                 OpenAiCompatibleModel(params, role=self._role, api_key=find_key(self._role)),
                 CompletionStore(self._store),
@@ -62,14 +63,6 @@ class EndpointDataset(AbstractDataset[None, Asker]):
         """Refuse: a model is not written."""
         raise UserError(f"{self._role} is a model; no node may write it")
 
-    def _params(self) -> EndpointParams:
-        try:
-            return EndpointParams.model_validate(self._settings)
-        except ValidationError as error:
-            faults = error.errors(include_url=False, include_input=False)
-            told = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in faults)
-            raise UserError(f"the settings of {self._role} in the catalog: {told}") from None
-
     def _describe(self) -> dict[str, Any]:
         return {
             "role": self._role,
@@ -81,6 +74,20 @@ class EndpointDataset(AbstractDataset[None, Asker]):
 
     def _exists(self) -> bool:
         return True
+
+
+def read_settings(settings: dict[str, Any], into: type[P], *, role: str) -> P:
+    """Check the settings of a role.
+
+    Raises:
+        UserError: If one of them is wrong; values are not shown.
+    """
+    try:
+        return into.model_validate(settings)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False)
+        told = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in faults)
+        raise UserError(f"the settings of {role} in the catalog: {told}") from None
 
 
 def find_key(role: str) -> SecretStr | None:

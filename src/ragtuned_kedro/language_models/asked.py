@@ -6,11 +6,22 @@ from typing import Any, Generic, TypeVar
 import pandas as pd
 
 from ragtuned_kedro.language_models.call_file import Call
+from ragtuned_kedro.language_models.replies import Check
 from ragtuned_kedro.schemas.ids import content_id
 from ragtuned_kedro.schemas.records import Record
 from ragtuned_kedro.schemas.tables import ModelCalls, frame_of
 
 R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True)
+class Errand(Generic[R]):
+    """What is wanted of every prompt of one `ask_each`."""
+
+    into: type[R]
+    stage: str
+    max_new_tokens: int
+    check: Check | None
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,14 @@ goes on with the next attempt. `store_command FILE prune --outcome invalid` give
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from dataclasses import replace
+from typing import TypeVar
 
 from tqdm import tqdm
 
 from ragtuned_kedro.language_models.asked import (
     Answered,
+    Errand,
     Refusal,
     Reply,
     Settled,
@@ -39,9 +40,9 @@ from ragtuned_kedro.language_models.completion_store import CompletionStore
 from ragtuned_kedro.language_models.paid_model import PaidModel
 from ragtuned_kedro.language_models.purse import Purse
 from ragtuned_kedro.language_models.replies import (
-    UnusableReplyError,
+    Check,
     ask_for_shape,
-    parse_reply,
+    read_reply,
     show_fault,
     strict_schema,
 )
@@ -51,17 +52,6 @@ from ragtuned_kedro.schemas.records import Completion, Prompt, Record
 __all__ = ["Answered", "Asker", "Refusal", "Reply", "Settled"]
 
 R = TypeVar("R", bound=Record)
-Check = Callable[[Prompt, R], tuple[str, str] | None]
-
-
-@dataclass(frozen=True)
-class _Errand(Generic[R]):
-    """What is wanted of every prompt of one `ask_each`."""
-
-    into: type[R]
-    stage: str
-    max_new_tokens: int
-    check: Check | None
 
 
 class Asker:
@@ -150,7 +140,7 @@ class Asker:
 
         They end in any order; only as many prompts exist at once as the model has use for.
         """
-        errand = _Errand(into, stage, max_new_tokens, check)
+        errand = Errand(into, stage, max_new_tokens, check)
         total = len(prompts) if isinstance(prompts, Sequence) else None
         with tqdm(desc=stage, unit=" prompts", total=total, mininterval=1.0) as progress:
 
@@ -192,63 +182,62 @@ class Asker:
             self._paid.keep(sha, 0, "complete", "valid", completion, None)
         return completion
 
-    async def _settle(self, prompt: Prompt, errand: _Errand[R]) -> Settled[R]:
+    async def _settle(self, prompt: Prompt, errand: Errand[R]) -> Settled[R]:
         asked = ask_for_shape(prompt, errand.into)
         sha = self._paid.request_sha(asked, errand.max_new_tokens)
         async with self._paid.one_at_a_time(sha):
             calls = self._paid.store.calls_of(sha)
-            while True:
-                for call in calls:
-                    record = self._read_again(call, asked, errand)
-                    if record is not None:
-                        reply = Reply(prompt.key, record, call_id_of(call))
-                        return Settled(reply, tuple(calls))
-                last = calls[-1] if calls else None
-                given_up = last is not None and last.outcome == "refused"
+            for call in calls:
+                # What today's record or check would refuse is no reply.
+                record = (
+                    None
+                    if call.text is None
+                    else read_reply(call.text, asked, errand.into, errand.check)
+                )
+                if isinstance(record, Record):
+                    return Settled(Reply(prompt.key, record, call_id_of(call)), tuple(calls))
+            settled = None
+            while settled is None:
+                given_up = bool(calls) and calls[-1].outcome == "refused"
                 if given_up or len(calls) >= self._replies.max_attempts:
                     return Settled(refusal_of(prompt.key, calls[-1]), tuple(calls))
-                failed = await self._attempt(asked, sha, calls, errand)
-                if failed is not None:
-                    refusal = Refusal(prompt.key, None, "error", failed)
-                    return Settled(refusal, tuple(calls))
+                settled = await self._attempt(asked, sha, calls, errand)
+            return settled
 
     async def _attempt(
-        self, asked: Prompt, sha: str, calls: list[Call], errand: _Errand[R]
-    ) -> str | None:
-        """Ask once more and append the call; return what failed if there was no answer."""
+        self, asked: Prompt, sha: str, calls: list[Call], errand: Errand[R]
+    ) -> Settled[R] | None:
+        """Ask once more and append the call; null if its reply is of no use.
+
+        Between the reply and its keeping nothing is awaited, so that it is kept before another
+        call is sent on its connection.
+        """
         n_cut = sum(call.outcome == "length" for call in calls)
         room = max(errand.max_new_tokens, self._replies.max_new_tokens)
         max_new_tokens = min(errand.max_new_tokens * 2**n_cut, room)
         sent = asked
         if calls and calls[-1].outcome != "length":
             sent = show_fault(asked, (calls[-1].error or "it was not valid").partition(": ")[2])
-        attempt = len(calls)
         try:
             completion = await self._paid.pay(sent, max_new_tokens, strict_schema(errand.into))
         except RequestRefusedError as error:
             nothing = Completion(asked.key, "", "error", 0, 0, 0.0)
             refused = f"refused: {error}"
-            calls.append(self._paid.keep(sha, attempt, errand.stage, "refused", nothing, refused))
+            calls.append(
+                self._paid.keep(sha, len(calls), errand.stage, "refused", nothing, refused)
+            )
             return None
         if completion.finish_reason == "error":
-            return completion.error or "no answer"
-        fault = self._fault(completion.text, asked, errand)
-        outcome: Outcome = "valid" if fault is None else "invalid"
-        if fault is not None and completion.finish_reason == "length":
-            outcome, fault = "length", f"length: cut at {completion.n_completion_tokens} tokens"
-        calls.append(self._paid.keep(sha, attempt, errand.stage, outcome, completion, fault))
-        return None
-
-    def _read_again(self, call: Call, prompt: Prompt, errand: _Errand[R]) -> R | None:
-        """Read a kept reply; one that today's record or check would refuse is no reply."""
-        if call.text is None or self._fault(call.text, prompt, errand) is not None:
+            refusal = Refusal(asked.key, None, "error", completion.error or "no answer")
+            return Settled(refusal, tuple(calls))
+        record = read_reply(completion.text, asked, errand.into, errand.check)
+        outcome: Outcome = "valid"
+        fault = None
+        if isinstance(record, str):
+            outcome, fault = "invalid", record
+            if completion.finish_reason == "length":
+                outcome, fault = "length", f"length: cut at {completion.n_completion_tokens} tokens"
+        calls.append(self._paid.keep(sha, len(calls), errand.stage, outcome, completion, fault))
+        if isinstance(record, str):
             return None
-        return parse_reply(call.text, errand.into)
-
-    def _fault(self, text: str, prompt: Prompt, errand: _Errand[R]) -> str | None:
-        try:
-            record = parse_reply(text, errand.into)
-        except UnusableReplyError as error:
-            return f"unparsable: {error}"
-        refused = errand.check(prompt, record) if errand.check else None
-        return f"{refused[0]}: {refused[1]}" if refused else None
+        return Settled(Reply(asked.key, record, call_id_of(calls[-1])), tuple(calls))

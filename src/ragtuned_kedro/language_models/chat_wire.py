@@ -1,11 +1,11 @@
 """Chat requests and answers as they travel over HTTP."""
 
+import json
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from ragtuned_kedro.language_models.boundary import ReplyMode, RequestRefusedError
-from ragtuned_kedro.schemas.parameters import EndpointParams
 from ragtuned_kedro.schemas.records import Completion, Prompt
 
 
@@ -29,27 +29,27 @@ class _Answer(BaseModel):
 
 
 def request_body(
-    params: EndpointParams,
+    model: str,
+    sampling: dict[str, Any],
     prompt: Prompt,
     max_new_tokens: int,
     *,
     schema: dict[str, Any] | None,
     mode: ReplyMode,
-) -> dict[str, Any]:
+) -> bytes:
     """Write a request; `schema` is asked for as `mode` says."""
-    sampling = params.sampling.model_dump(mode="json")
     body: dict[str, Any] = {
-        "model": params.model,
+        "model": model,
         "messages": [{"role": m.role, "content": m.content} for m in prompt.messages],
         "max_tokens": max_new_tokens,
-        **{name: value for name, value in sampling.items() if value is not None},
+        **sampling,
     }
     if schema is not None and mode == "json_object":
         body["response_format"] = {"type": "json_object"}
     if schema is not None and mode == "json_schema":
         wanted = {"name": "reply", "strict": True, "schema": schema}
         body["response_format"] = {"type": "json_schema", "json_schema": wanted}
-    return body
+    return json.dumps(body, ensure_ascii=False).encode()
 
 
 def read_answer(prompt: Prompt, content: bytes, seconds: float) -> Completion:

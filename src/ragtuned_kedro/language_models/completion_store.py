@@ -1,7 +1,8 @@
 """Calls kept on disk the moment they return, so that nothing is asked, or paid for, twice."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ragtuned_kedro.language_models.boundary import Keep, LanguageModel
@@ -10,6 +11,7 @@ from ragtuned_kedro.schemas.ids import fingerprint
 from ragtuned_kedro.schemas.records import Completion, Prompt
 
 _COLUMNS = ", ".join(FIELDS)
+_VALUES = operator.attrgetter(*FIELDS)
 
 
 def request_sha(
@@ -74,12 +76,16 @@ class CompletionStore(CallFile):
 
     def add_call(self, call: Call) -> None:
         """Keep one call; it outlives this process when this returns."""
+        self.add_calls([call])
+
+    def add_calls(self, calls: Iterable[Call]) -> None:
+        """Keep several calls, all or none."""
         marks = ", ".join("?" * len(FIELDS))
         with self.writing() as connection:
-            connection.execute(
+            connection.executemany(
                 f"INSERT INTO calls ({_COLUMNS}) VALUES ({marks}) "  # noqa: S608
                 "ON CONFLICT (request_sha, attempt) DO NOTHING",
-                dataclasses.astuple(call),
+                [_VALUES(call) for call in calls],
             )
 
     def calls_of(self, request: str) -> list[Call]:

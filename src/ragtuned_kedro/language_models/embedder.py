@@ -1,11 +1,14 @@
-"""Sentence embeddings and cross-encoder scores, through sentence-transformers."""
+"""Sentence embeddings and cross-encoder scores, through sentence-transformers or an endpoint."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ragtuned_kedro.language_models.base_model import resolve_encoder
+from ragtuned_kedro.language_models.embedding_endpoint import EmbeddingEndpoint
 from ragtuned_kedro.language_models.weights import choose_device, quiet_transformers
 from ragtuned_kedro.schemas.records import BaseModelFolder
 
@@ -15,8 +18,38 @@ Embed = Callable[[Sequence[str]], np.ndarray]
 Rerank = Callable[[str, Sequence[str]], np.ndarray]
 
 
-def load_embedder(folder: BaseModelFolder, *, device: str) -> Embed:
+# A local embedder in its folder, or one that answers over HTTP; `revision` names either.
+Embedder = BaseModelFolder | EmbeddingEndpoint
+
+# What `embedder.source` says where an endpoint embeds.
+_ENDPOINT = "endpoint"
+
+
+def find_embedder(
+    source: str, *, revision: str | None, sha256: str | None, cache: Path
+) -> BaseModelFolder:
+    """Download the embedder at most once; for an endpoint, whose folder is none, fetch nothing.
+
+    Raises:
+        UserError: If the model cannot be had, or is not what `sha256` promises.
+    """
+    if source == _ENDPOINT:
+        return BaseModelFolder(str(cache), _ENDPOINT, _ENDPOINT)
+    return resolve_encoder(
+        source, revision=revision, sha256=sha256, cache=cache, setting="embedder"
+    )
+
+
+def is_endpoint(chosen: BaseModelFolder) -> bool:
+    """Tell whether `find_embedder` found that an endpoint embeds."""
+    return chosen.model_id == _ENDPOINT
+
+
+def load_embedder(embedder: Embedder, *, device: str) -> Embed:
     """Build a function from texts to their embeddings; the weights are loaded at its first call."""
+    if isinstance(embedder, EmbeddingEndpoint):
+        return embedder
+    folder = embedder
     device = choose_device(device)
 
     def embed(texts: Sequence[str]) -> np.ndarray:

@@ -73,7 +73,7 @@ class PaidModel:
             if completion.finish_reason != "error":
                 paid = Amount(1, completion.n_prompt_tokens, completion.n_completion_tokens)
         finally:
-            await self._purse.settle(most, paid)
+            self._purse.settle(most, paid)
         return completion
 
     async def _choose_mode(self, schema: dict[str, Any] | None) -> None:
@@ -88,7 +88,7 @@ class PaidModel:
             try:
                 self.model.mode = await self.model.probe(self.store)
             finally:
-                await self._purse.settle(_PROBE, self._spent().plus(before, times=-1))
+                self._purse.settle(_PROBE, self._spent().plus(before, times=-1))
 
     def _spent(self) -> Amount:
         return Amount(*self.store.spent(self.model.model_id, self.model.endpoint))

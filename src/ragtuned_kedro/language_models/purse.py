@@ -47,13 +47,13 @@ class Purse:
         self._spending = spending
         self._role = role
         self._on_their_way = Amount()
-        self._settled = asyncio.Condition()
+        self._settled = asyncio.Event()
         self.spent = Amount()
 
     def open(self, spent: Amount) -> None:
         """Begin with what was spent before."""
         self.spent, self._on_their_way = spent, Amount()
-        self._settled = asyncio.Condition()
+        self._settled = asyncio.Event()
 
     async def reserve(self, most: Amount) -> None:
         """Set aside the greatest cost of a call, waiting for calls on their way if need be.
@@ -61,19 +61,21 @@ class Purse:
         Raises:
             UserError: If a cap is reached; what was paid for is kept.
         """
-        async with self._settled:
-            while reached := self._passed(self.spent.plus(self._on_their_way).plus(most)):
-                if not self._on_their_way.n_calls:
-                    raise UserError(self._explain(reached))
-                await self._settled.wait()
-            self._on_their_way = self._on_their_way.plus(most)
+        while reached := self._passed(self.spent.plus(self._on_their_way).plus(most)):
+            if not self._on_their_way.n_calls:
+                raise UserError(self._explain(reached))
+            self._settled.clear()
+            await self._settled.wait()
+        self._on_their_way = self._on_their_way.plus(most)
 
-    async def settle(self, most: Amount, paid: Amount) -> None:
-        """Put back what was set aside and book what was paid."""
-        async with self._settled:
-            self._on_their_way = self._on_their_way.plus(most, times=-1)
-            self.spent = self.spent.plus(paid)
-            self._settled.notify_all()
+    def settle(self, most: Amount, paid: Amount) -> None:
+        """Put back what was set aside and book what was paid.
+
+        It never waits, so that nothing stands between a reply's arrival and its keeping.
+        """
+        self._on_their_way = self._on_their_way.plus(most, times=-1)
+        self.spent = self.spent.plus(paid)
+        self._settled.set()
 
     def _passed(self, total: Amount) -> str | None:
         caps = self._spending

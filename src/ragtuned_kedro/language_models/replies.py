@@ -3,6 +3,7 @@
 import functools
 import json
 import re
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -10,6 +11,8 @@ from pydantic import ValidationError
 from ragtuned_kedro.schemas.records import Message, Prompt, Record
 
 R = TypeVar("R", bound=Record)
+# Refuses a record for what it says: the reason, and the detail that the model is shown.
+Check = Callable[[Prompt, R], tuple[str, str] | None]
 # A model that thinks aloud before it answers.
 _THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
 _MAX_FAULTS = 5
@@ -42,6 +45,16 @@ def parse_reply(text: str, into: type[R]) -> R:
                 fault = f"it does not fit: {_explain(error)}"
         place = text.find("{", end)
     raise UnusableReplyError(fault)
+
+
+def read_reply(text: str, prompt: Prompt, into: type[R], check: Check[R] | None) -> R | str:
+    """Read a reply to `prompt`; a string is why it cannot be used."""
+    try:
+        record = parse_reply(text, into)
+    except UnusableReplyError as error:
+        return f"unparsable: {error}"
+    refused = check(prompt, record) if check else None
+    return f"{refused[0]}: {refused[1]}" if refused else record
 
 
 def _explain(error: ValidationError) -> str:

@@ -343,8 +343,8 @@ class SpendingParams(Block):
     max_money: float | None = Field(ge=0)
 
 
-class EndpointParams(Block):
-    """A language model behind an OpenAI-compatible HTTP endpoint, in one role.
+class AddressParams(Block):
+    """A model behind an OpenAI-compatible HTTP endpoint, in one role.
 
     `egress` is local_only (loopback addresses only) or any.
     """
@@ -352,10 +352,22 @@ class EndpointParams(Block):
     url: str = Field(pattern=r"^https?://[^@\s]+$", description="no user or password in it")
     model: str = Field(min_length=1)
     egress: Literal["local_only", "any"]
-    sampling: SamplingParams
     limits: LimitParams
-    replies: ReplyParams
     spending: SpendingParams
+
+
+class EndpointParams(AddressParams):
+    """A language model that chats: the teacher, the judge."""
+
+    sampling: SamplingParams
+    replies: ReplyParams
+
+
+class EmbeddingParams(AddressParams):
+    """A model that embeds; a call of `spending.max_calls` is one text."""
+
+    dimensions: int | None = Field(ge=1, description="null: as many as the model has")
+    batch_size: int = Field(ge=1, description="texts in one request")
 
 
 class EngineParams(Block):

@@ -1,6 +1,7 @@
 from pathlib import Path
 
-from ragtuned_kedro.language_models.base_model import resolve_base_model, resolve_encoder
+from ragtuned_kedro.language_models.base_model import resolve_base_model
+from ragtuned_kedro.language_models.embedder import find_embedder
 from ragtuned_kedro.schemas.parameters import BaseModelParams, EncoderParams
 from ragtuned_kedro.schemas.records import BaseModelFolder
 
@@ -17,11 +18,5 @@ def fetch_base_model(base_model: BaseModelParams, base_model_cache: Path) -> Bas
 
 
 def fetch_embedder(embedder: EncoderParams, base_model_cache: Path) -> BaseModelFolder:
-    """Download the embedder, once."""
-    return resolve_encoder(
-        embedder.source,
-        revision=embedder.revision,
-        sha256=embedder.sha256,
-        cache=base_model_cache,
-        setting="embedder",
-    )
+    """Download the embedder, once, unless it is an endpoint."""
+    return find_embedder(**embedder.model_dump(), cache=base_model_cache)

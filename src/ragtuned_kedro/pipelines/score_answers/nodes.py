@@ -14,10 +14,10 @@ from ragtuned_kedro.evaluation.scorecard import (
 )
 from ragtuned_kedro.evaluation.scorecard_plot import plot_scorecard
 from ragtuned_kedro.evaluation.verdicts import verdicts_from_scores
+from ragtuned_kedro.language_models.embedder import Embedder, load_embedder
 from ragtuned_kedro.pipelines.lineage import find_stages, index_nodes
 from ragtuned_kedro.pipelines.systems import ALL_INDEX_COSTS, BASELINE, CANDIDATE, SYSTEMS
 from ragtuned_kedro.schemas.parameters import AnsweringParams, ScoringParams
-from ragtuned_kedro.schemas.records import BaseModelFolder
 
 _TUNING = "tune_adapter"
 
@@ -40,13 +40,11 @@ def score_systems(
 def measure_overlaps(
     asked_queries: pd.DataFrame,
     asked_assertions: pd.DataFrame,
-    embedder_folder: BaseModelFolder,
+    embedder_folder: Embedder,
     answering: AnsweringParams,
     *answers: pd.DataFrame,
 ) -> pd.DataFrame:
     """Compare the answers of all systems with the references."""
-    from ragtuned_kedro.language_models.embedder import load_embedder
-
     return overlap.measure_overlaps(
         asked_queries,
         asked_assertions,
