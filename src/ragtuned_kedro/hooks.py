@@ -1,4 +1,4 @@
-"""What happens around nodes: time is measured, and a run ends with what it achieved."""
+"""Around nodes: time is measured, memory given back; a run ends with what it achieved."""
 
 import threading
 import time
@@ -12,6 +12,7 @@ from kedro.pipeline.node import Node
 from rich.console import Console
 
 from ragtuned_kedro.language_models.asking import Asker
+from ragtuned_kedro.language_models.memory import give_back_freed_memory
 from ragtuned_kedro.language_models.prompt_files import PromptBook
 from ragtuned_kedro.pipelines.lineage import find_stages
 from ragtuned_kedro.pipelines.systems import BASELINE, CANDIDATE
@@ -70,6 +71,19 @@ class StageSeconds:
             stage = self._stage_of.get(node.name, "other")
             self._seconds.setdefault(stage, {})[node.name] = round(seconds, 3)
             catalog.save(self.dataset, self._seconds)
+
+
+class FreedMemory:
+    """Keeps what finished nodes held from adding up to the peak of the run.
+
+    It is given back before a node, not after one: the runner drops a node's inputs, such as a
+    system and its model, only when all that follows the node is done.
+    """
+
+    @hook_impl
+    def before_node_run(self) -> None:
+        """Give it back."""
+        give_back_freed_memory()
 
 
 class ClosingTable:

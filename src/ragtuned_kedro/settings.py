@@ -8,7 +8,7 @@ from kedro.config import OmegaConfigLoader
 from kedro.utils import find_kedro_project
 from omegaconf.resolvers import oc
 
-from ragtuned_kedro.hooks import ClosingTable, StageSeconds, TypedParameters
+from ragtuned_kedro.hooks import ClosingTable, FreedMemory, StageSeconds, TypedParameters
 from ragtuned_kedro.session import EngineContext, PlainSpokenSession
 
 # omegaconf 2.4 deprecated a call that kedro and kedro-mlflow still make, once per command each.
@@ -22,7 +22,7 @@ warnings.filterwarnings("ignore", message=r".*Add type hints to the `predict`")
 os.environ["KEDRO_DISABLE_TELEMETRY"] = "1"
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 
-HOOKS = (TypedParameters(), StageSeconds(), ClosingTable())
+HOOKS = (FreedMemory(), TypedParameters(), StageSeconds(), ClosingTable())
 SESSION_CLASS = PlainSpokenSession
 CONTEXT_CLASS = EngineContext
 CONFIG_LOADER_CLASS = OmegaConfigLoader

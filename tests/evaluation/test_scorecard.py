@@ -26,6 +26,14 @@ def test_the_same_seed_gives_the_same_interval_and_another_seed_another() -> Non
     assert estimate_mean(values, **HOW) != estimate_mean(values, **(HOW | {"seed": 4}))
 
 
+def test_an_interval_does_not_depend_on_how_much_is_drawn_at_once(monkeypatch) -> None:
+    values = [0.0, 0.25, 0.5, 0.75, 1.0, 0.1, 0.9]
+    at_once = estimate_mean(values, **HOW)
+    for block in (1, 7 * 33):
+        monkeypatch.setattr("ragtuned_kedro.evaluation.intervals._BLOCK", block)
+        assert estimate_mean(values, **HOW) == at_once
+
+
 def test_ten_zeros_are_not_certainty() -> None:
     estimate = estimate_mean([0.0] * 10, **HOW)
     assert estimate.method == "wilson"

@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import pytest
 
 from ragtuned_kedro.language_models.transformers_local import load_local_model
@@ -60,3 +63,16 @@ def test_an_adapter_that_is_not_there_is_the_users_to_fix(toy_model, tmp_path):
 
 def test_no_prompts_are_no_work(toy_model):
     assert ask(toy_model, []) == []
+
+
+def test_weights_are_gone_as_soon_as_their_system_is(toy_model):
+    loaded = load_local_model(toy_model, adapter=None, batch_size=2, device="cpu", n_threads=2)
+    loaded.complete([Prompt("a", (Message(role="user", content="b"),))], max_new_tokens=2)
+    weights = weakref.ref(loaded._decoder.model)
+    # A cycle would keep them until the collector happens to run.
+    gc.disable()
+    try:
+        del loaded
+        assert weights() is None
+    finally:
+        gc.enable()

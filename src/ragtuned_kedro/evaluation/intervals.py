@@ -7,6 +7,9 @@ from typing import Literal
 
 import numpy as np
 
+# Values that are drawn at once.
+_BLOCK = 1_000_000
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -82,8 +85,16 @@ def _bootstrap(
     if len(data) == 1:
         return Estimate(mean, None, None, 1, "none")
     generator = np.random.default_rng(seed)
-    # One row at a time keeps memory at one sample however many questions there are.
-    means = [data[generator.integers(0, len(data), len(data))].mean() for _ in range(n_bootstrap)]
+    # A block at a time keeps memory at some megabytes however many questions there are.
+    block = max(1, _BLOCK // len(data))
+    means = np.concatenate(
+        [
+            data[
+                generator.integers(0, len(data), (min(block, n_bootstrap - done), len(data)))
+            ].mean(1)
+            for done in range(0, n_bootstrap, block)
+        ]
+    )
     tail = (1 - confidence) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
     # A skewed sample can place both quantiles on one side; the interval always holds its value.

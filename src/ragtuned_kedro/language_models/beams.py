@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ragtuned_kedro.language_models.greedy import pad_left
+from ragtuned_kedro.language_models.token_steps import TokenSteps
 
 
 @dataclass(frozen=True)
@@ -36,28 +36,14 @@ def search_openings(
     Each step keeps the best continuations over all of a prompt's openings, those that have ended
     among them.
     """
-    ids, mask, positions = pad_left(prompts, pad_id=pad_id, device=model.device)
     beams: list[list[Opening]] = [[Opening((), 0.0, False)] for _ in prompts]
-    cache = None
+    steps = TokenSteps(model, prompts, pad_id=pad_id)
     for _ in range(n_tokens):
-        output = model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        cache = output.past_key_values
-        beams, parents = _step(beams, output.logits[:, -1].float(), n_openings, end_ids)
+        beams, parents = _step(beams, steps.logits().float(), n_openings, end_ids)
         if not parents:
             break
-        kept = torch.tensor(parents, device=model.device)
-        cache.batch_select_indices(kept)
         last = [one.ids[-1] for beam in beams for one in beam if not one.has_ended]
-        ids = torch.tensor(last, device=model.device)[:, None]
-        mask = torch.cat([mask[kept], mask.new_ones(len(parents), 1)], dim=1)
-        positions = positions[kept][:, -1:] + 1
+        steps.say(last, parents)
     return beams
 
 

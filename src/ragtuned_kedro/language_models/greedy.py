@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 
 from ragtuned_kedro.language_models.chat import Chat
+from ragtuned_kedro.language_models.token_steps import TokenSteps
 from ragtuned_kedro.schemas.records import Prompt
 
 
@@ -74,32 +75,17 @@ def decode_greedily(
     end_ids: frozenset[int],
     pad_id: int,
 ) -> list[GreedyRow]:
-    """Continue every prompt with the likeliest token until an end token or `max_new_tokens`.
-
-    Prompts are padded on the left, so that the last position of each row is its last token;
-    padding is masked and not counted in positions.
-    """
+    """Continue every prompt with the likeliest token until an end token or `max_new_tokens`."""
     if not prompts:
         return []
     started = time.monotonic()
     rows = [GreedyRow() for _ in prompts]
-    ids, mask, positions = pad_left(prompts, pad_id=pad_id, device=model.device)
     open_rows = list(rows)
-    cache = None
+    steps = TokenSteps(model, prompts, pad_id=pad_id)
     for _ in range(max_new_tokens):
-        output = model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        cache = output.past_key_values
-        tokens = output.logits[:, -1].argmax(-1)
-        chosen = tokens.tolist()
+        tokens = steps.logits().argmax(-1).tolist()
         still_open = []
-        for index, (row, token) in enumerate(zip(open_rows, chosen, strict=True)):
+        for index, (row, token) in enumerate(zip(open_rows, tokens, strict=True)):
             row.first_token_seconds = row.first_token_seconds or time.monotonic() - started
             if token in end_ids:
                 row.has_ended = True
@@ -108,23 +94,6 @@ def decode_greedily(
                 still_open.append(index)
         if not still_open:
             break
-        if len(still_open) < len(open_rows):
-            kept = torch.tensor(still_open, device=model.device)
-            open_rows = [open_rows[index] for index in still_open]
-            tokens, mask, positions = tokens[kept], mask[kept], positions[kept]
-            cache.batch_select_indices(kept)
-        ids = tokens[:, None]
-        mask = torch.cat([mask, mask.new_ones(len(open_rows), 1)], dim=1)
-        positions = positions[:, -1:] + 1
+        open_rows = [open_rows[index] for index in still_open]
+        steps.say([tokens[index] for index in still_open], still_open)
     return rows
-
-
-def pad_left(
-    prompts: Sequence[Sequence[int]], *, pad_id: int, device: Any
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Stack prompts into ids, mask and positions, each (batch, seq), padded on the left."""
-    width = max(len(prompt) for prompt in prompts)
-    padded = [[pad_id] * (width - len(prompt)) + list(prompt) for prompt in prompts]
-    lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
-    mask = (torch.arange(width, device=device) >= width - lengths[:, None]).long()
-    return torch.tensor(padded, device=device), mask, (mask.cumsum(-1) - 1).clamp(min=0)

@@ -1,7 +1,10 @@
-"""How much memory a piece of work holds at its highest."""
+"""How much memory a piece of work holds at its highest, and how what it held is given back."""
 
+import ctypes
 import threading
+from functools import lru_cache
 from types import TracebackType
+from typing import Any
 
 # Short against a batch, long against reading one number from the kernel.
 _INTERVAL_SECONDS = 0.05
@@ -56,3 +59,22 @@ class PeakMemory:
             self._highest = max(self._highest, int(process.memory_info().rss))
             if self._is_over.wait(_INTERVAL_SECONDS):
                 return
+
+
+def give_back_freed_memory() -> None:
+    """Return to the system what was freed and is still held by glibc; elsewhere do nothing.
+
+    glibc keeps freed memory for later, per thread and where anything above it is in use, so that
+    what one model has left would be added to what the next one takes.
+    """
+    trim = _malloc_trim()
+    if trim is not None:
+        trim(0)
+
+
+@lru_cache(maxsize=1)
+def _malloc_trim() -> Any:
+    try:
+        return ctypes.CDLL("libc.so.6").malloc_trim
+    except (OSError, AttributeError):
+        return None

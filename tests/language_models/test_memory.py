@@ -1,0 +1,37 @@
+import ctypes
+import sys
+
+import psutil
+import pytest
+
+from ragtuned_kedro.language_models.memory import give_back_freed_memory
+
+_MEGABYTE = 1 << 20
+
+
+def _has_glibc() -> bool:
+    return sys.platform == "linux" and hasattr(ctypes.CDLL(None), "gnu_get_libc_version")
+
+
+@pytest.mark.skipif(not _has_glibc(), reason="only glibc is asked to give memory back")
+def test_memory_below_something_in_use_goes_back_to_the_system():
+    blocks = [bytearray(64 * 1024) for _ in range(1600)]
+    for block in blocks:
+        block[::4096] = b"x" * len(block[::4096])
+    # The last block stays, and glibc frees by itself only what lies above all that is in use.
+    del blocks[:-1]
+    before = psutil.Process().memory_info().rss
+    give_back_freed_memory()
+    assert before - psutil.Process().memory_info().rss > 50 * _MEGABYTE
+
+
+def test_without_glibc_nothing_is_asked_for(monkeypatch):
+    from ragtuned_kedro.language_models import memory
+
+    def refuse(name: str) -> None:
+        raise OSError(name)
+
+    memory._malloc_trim.cache_clear()
+    monkeypatch.setattr(ctypes, "CDLL", refuse)
+    give_back_freed_memory()
+    memory._malloc_trim.cache_clear()
