@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ragtuned_kedro.answering.evidence import Evidence
 from ragtuned_kedro.answering.reader import Reader
-from ragtuned_kedro.answering.systems import Query, System
+from ragtuned_kedro.answering.systems import Gather, Query, System
 from ragtuned_kedro.answering.vanilla_rag import retrieve_passages
 from ragtuned_kedro.language_models.boundary import LanguageModel
 from ragtuned_kedro.language_models.scripted import ScriptedModel
@@ -28,26 +28,44 @@ def open_nearest_passage(
     answering: AnsweringParams,
     nearest_passage: RetrievalParams,
 ) -> System:
-    """Let what is fetched be the answer; the base model only lends its tokenizer to count it."""
-    room = min(nearest_passage.evidence_tokens, answering.max_new_tokens)
+    """Let what is fetched be the answer."""
+    gather = repeat_passages(
+        base_model_folder, embedder_folder, base_model_cache, index, answering, nearest_passage
+    )
+    # Every evidence is a reply, so the model is there in name only.
+    silent = ScriptedModel(lambda _: answering.abstention, model_id="nearest_passage")
+    return System("nearest_passage", silent, gather=gather)
+
+
+def repeat_passages(
+    tokenizer: BaseModelFolder,
+    embedder_folder: BaseModelFolder,
+    cache: Path,
+    index: Path,
+    answering: AnsweringParams,
+    retrieval: RetrievalParams,
+) -> Gather:
+    """Build what makes the nearest passage the reply, in no more tokens than an answer may have.
+
+    Of the model in `tokenizer` only the tokens count.
+    """
+    room = min(retrieval.evidence_tokens, answering.max_new_tokens)
     find = retrieve_passages(
-        base_model_folder,
+        tokenizer,
         embedder_folder,
-        base_model_cache,
+        cache,
         index,
         "",
         answering,
-        nearest_passage.model_copy(update={"evidence_tokens": room}),
+        retrieval.model_copy(update={"evidence_tokens": room}),
         best_last=False,
     )
 
     def gather(queries: Sequence[Query], model: LanguageModel) -> list[Evidence]:
-        reader = Reader(base_model_folder)
+        reader = Reader(tokenizer)
         return [repeat(one, reader) for one in find(queries, model)]
 
-    # Every evidence is a reply, so the model is there in name only.
-    silent = ScriptedModel(lambda _: answering.abstention, model_id="nearest_passage")
-    return System("nearest_passage", silent, gather=gather)
+    return gather
 
 
 def repeat(evidence: Evidence, reader: Reader) -> Evidence:
