@@ -6,7 +6,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from ragtuned_kedro.answering import graph_global, graph_local, long_context, vanilla_rag
+from ragtuned_kedro.answering import (
+    graph_global,
+    graph_local,
+    long_context,
+    nearest_passage,
+    vanilla_rag,
+)
 from ragtuned_kedro.answering.systems import answer_queries
 from ragtuned_kedro.language_models.base_model import resolve_base_model, resolve_encoder
 from ragtuned_kedro.schemas import parameters
@@ -38,6 +44,7 @@ def given(village, tmp_path_factory: pytest.TempPathFactory) -> dict:  # type: i
         "base_model": base_model,
         "answering": block("answering", "answering", parameters.AnsweringParams, device="cpu"),
         "examples": block("synthesis", "examples", parameters.ExampleParams),
+        "nearest_passage": block("answering", "nearest_passage", parameters.RetrievalParams),
         "vanilla_rag": block("answering", "vanilla_rag", parameters.VanillaRagParams),
         "graph_local": block("answering", "graph_local", parameters.GraphLocalParams),
         "graph_global": block("answering", "graph_global", parameters.GraphGlobalParams),
@@ -54,6 +61,12 @@ def given(village, tmp_path_factory: pytest.TempPathFactory) -> dict:  # type: i
     }
 
 
+def call(function, given: dict, **more: object):  # type: ignore[no-untyped-def]
+    known = given | more
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    return function(**{one: known[one] for one in names})
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("module", [vanilla_rag, graph_local, graph_global, long_context])
 def test_a_system_that_retrieves_answers_from_what_it_shows(module, given, tmp_path):
@@ -63,17 +76,11 @@ def test_a_system_that_retrieves_answers_from_what_it_shows(module, given, tmp_p
         "prompt": (prompts / f"{name}.md").read_text(),
         "map_prompt": (prompts / "graph_global_map.md").read_text(),
     }
-
-    def call(function, **more):  # type: ignore[no-untyped-def]
-        known = given | more
-        names = function.__code__.co_varnames[: function.__code__.co_argcount]
-        return function(**{one: known[one] for one in names})
-
-    index, costs = call(getattr(module, f"index_{name}"))
-    again, same_costs = call(getattr(module, f"index_{name}"))
+    index, costs = call(getattr(module, f"index_{name}"), given)
+    again, same_costs = call(getattr(module, f"index_{name}"), given)
     assert again == index
     assert same_costs.equals(IndexCosts.validate(costs))
-    system = call(getattr(module, f"open_{name}"), index=index)
+    system = call(getattr(module, f"open_{name}"), given, index=index)
     answers, retrievals = answer_queries(
         system, QUERIES, completion_folder=tmp_path, system_prompt="", max_new_tokens=24
     )
@@ -82,3 +89,20 @@ def test_a_system_that_retrieves_answers_from_what_it_shows(module, given, tmp_p
     assert answer["text"]
     assert answer["n_prompt_tokens"] > 20
     assert Retrievals.validate(retrievals)["is_used"].any()
+
+
+@pytest.mark.slow
+def test_a_passage_is_repeated_word_for_word_at_its_own_cost(given, tmp_path):
+    index, _ = call(vanilla_rag.index_vanilla_rag, given)
+    system = call(nearest_passage.open_nearest_passage, given, index=index)
+    answers, retrievals = answer_queries(
+        system, QUERIES, completion_folder=tmp_path, system_prompt="", max_new_tokens=80
+    )
+    (answer,) = Answers.validate(answers).to_dict("records")
+    assert "Greta painted the door of Tarn Mill red." in answer["text"].split("\n")
+    used = Retrievals.validate(retrievals)[lambda rows: rows["is_used"]]
+    assert set(used["unit_kind"]) == {"chunk", "sentence"}
+    assert 0 < answer["n_completion_tokens"] <= given["answering"].max_new_tokens
+    assert answer["n_prompt_tokens"] == 0
+    assert answer["seconds"] > 0
+    assert answer["peak_memory_bytes"] > 0

@@ -42,6 +42,11 @@ class Reader:
         """Count the tokens of a text, without special ones."""
         return len(self._spans(text))
 
+    def cut(self, text: str, n_tokens: int) -> str:
+        """Keep the first `n_tokens` tokens of a text."""
+        spans = self._spans(text)[: max(0, n_tokens)]
+        return text[: spans[-1][1]] if spans else ""
+
     def room(self, template: str, questions: Sequence[str], *, max_new_tokens: int) -> int:
         """Tell how many tokens of evidence fit beside the longest question and the answer."""
         longest = max((self.count_tokens(question) for question in questions), default=0)

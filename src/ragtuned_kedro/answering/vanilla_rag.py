@@ -6,7 +6,7 @@ sentences (docs/log.md has the figures). A larger one reads the chunks: set `n_s
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -24,6 +24,8 @@ from ragtuned_kedro.language_models.embedder import (
     load_embedder,
     load_reranker,
 )
+from ragtuned_kedro.language_models.memory import PeakMemory
+from ragtuned_kedro.language_models.weights import choose_device
 from ragtuned_kedro.retrieval.hybrid import Hit
 from ragtuned_kedro.retrieval.passages import Found, PassageIndex, title_chunks
 from ragtuned_kedro.schemas.parameters import (
@@ -82,14 +84,19 @@ def retrieve_passages(
     prompt: str,
     answering: AnsweringParams,
     retrieval: RetrievalParams,
+    *,
+    best_last: bool = True,
 ) -> Gather:
-    """Build what fetches chunks, reranks them where there is a reranker, and takes the best."""
+    """Build what fetches chunks, reranks them where there is a reranker, and takes the best.
+
+    The best stands last, next to the question that follows it in a prompt, or first.
+    """
 
     def gather(queries: Sequence[Query], _: LanguageModel) -> list[Evidence]:
         settings = retrieval.model_dump(mode="json", exclude={"model"})
         asked = [[query.query_id, query.text] for query in queries]
-        key = [settings, reading_model.revision, prompt, answering.model_dump(mode="json"), asked]
-        return keep_evidence(index / "evidence", key, lambda: find(queries))
+        reading = [reading_model.revision, prompt, answering.model_dump(mode="json"), best_last]
+        return keep_evidence(index / "evidence", [settings, reading, asked], lambda: find(queries))
 
     def find(queries: Sequence[Query]) -> list[Evidence]:
         reader = Reader(reading_model)
@@ -97,7 +104,6 @@ def retrieve_passages(
         room = reader.room(prompt, texts, max_new_tokens=answering.max_new_tokens)
         passages = PassageIndex.load(index)
         embed = load_embedder(embedder_folder, device=answering.device)
-        found, seconds = search_timed(passages, texts, embed, n_chunks=retrieval.n_fetched)
         choice = PassageChoice(
             passages,
             reader,
@@ -107,10 +113,15 @@ def retrieve_passages(
             room=min(room, retrieval.evidence_tokens),
             min_likeness=retrieval.min_likeness,
             abstention=answering.abstention,
+            best_last=best_last,
         )
-        return [
-            choice.evidence(query, one, seconds) for query, one in zip(queries, found, strict=True)
-        ]
+        with PeakMemory(choose_device(answering.device)) as peak:
+            found, seconds = search_timed(passages, texts, embed, n_chunks=retrieval.n_fetched)
+            chosen = [
+                choice.evidence(query, one, seconds)
+                for query, one in zip(queries, found, strict=True)
+            ]
+        return [replace(one, peak_memory_bytes=peak.n_bytes) for one in chosen]
 
     return gather
 
@@ -128,7 +139,7 @@ def search_timed(
 
 @dataclass(frozen=True)
 class PassageChoice:
-    """How the evidence of one query is chosen from what was found; the best stands last.
+    """How the evidence of one query is chosen from what was found.
 
     Where the nearest sentence is not as near as `min_likeness`, the documents do not say what is
     asked for, and the reply is `abstention`.
@@ -142,6 +153,7 @@ class PassageChoice:
     room: int
     min_likeness: float
     abstention: str
+    best_last: bool
 
     def evidence(self, query: Query, found: Found, seconds: float) -> Evidence:
         """Choose chunks, and the nearest sentences in them unless whole chunks are wanted."""
@@ -177,13 +189,14 @@ class PassageChoice:
         )
 
     def take(self, kind: str, hits: Sequence[Hit]) -> tuple[str, tuple[Unit, ...]]:
-        """Fill the room, best first, and put the best next to the question."""
+        """Fill the room, best first; the best itself is cut where it is longer than the room."""
+        # One token more for the line break.
         sizes = [self.reader.count_tokens(hit.text) + 1 for hit in hits]
+        sizes[:1] = [min(size, self.room) for size in sizes[:1]]
         fits = take_fitting(sizes, room=self.room)
-        text = "\n".join(
-            hit.text for hit, fit in reversed(list(zip(hits, fits, strict=True))) if fit
-        )
-        return text, tuple(
+        taken = [hit.text for hit, fit in zip(hits, fits, strict=True) if fit]
+        taken[:1] = [self.reader.cut(text, self.room) for text in taken[:1]]
+        return "\n".join(taken[::-1] if self.best_last else taken), tuple(
             Unit(kind, hit.unit_id, hit.score, size, fit)
             for hit, size, fit in zip(hits, sizes, fits, strict=True)
         )

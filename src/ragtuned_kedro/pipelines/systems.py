@@ -13,6 +13,7 @@ from typing import Any
 from ragtuned_kedro.answering.graph_global import index_graph_global, open_graph_global
 from ragtuned_kedro.answering.graph_local import index_graph_local, open_graph_local
 from ragtuned_kedro.answering.long_context import index_long_context, open_long_context
+from ragtuned_kedro.answering.nearest_passage import open_nearest_passage
 from ragtuned_kedro.answering.rag_tuned_retrieval import open_rag_tuned_retrieval
 from ragtuned_kedro.answering.systems import System
 from ragtuned_kedro.answering.vanilla_rag import index_vanilla_rag, open_vanilla_rag
@@ -77,6 +78,7 @@ CANDIDATE = "rag_tuned"
 PLANS = {
     BASELINE: Plan(open_base_model, asks_all=True),
     CANDIDATE: Plan(open_rag_tuned, asks_all=True),
+    "nearest_passage": Plan(open_nearest_passage, index_of="vanilla_rag"),
     "vanilla_rag": Plan(open_vanilla_rag, index=index_vanilla_rag),
     "graph_local": Plan(open_graph_local, index=index_graph_local),
     "graph_global": Plan(open_graph_global, index=index_graph_global),
