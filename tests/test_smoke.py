@@ -95,6 +95,26 @@ def test_the_whole_way_ends_with_a_report_and_a_registered_model(first_run: Path
     assert (first_run / "06_models/adapter/adapter_model.safetensors").exists()
 
 
+def test_a_run_that_asks_no_other_model_foresees_and_spends_nothing_and_says_so(
+    first_run: Path,
+) -> None:
+    for name in ("call_estimates", "spendings", "disclosures"):
+        assert pd.read_parquet(first_run / f"08_reporting/{name}.parquet").empty
+    told = (first_run / "08_reporting/report.html").read_text("utf-8")
+    assert "Nothing left this machine" in told
+
+
+def test_a_judge_is_foreseen_where_there_is_no_teacher(
+    tmp_path: Path, toy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path, toy, ["estimate"], judging={"is_on": True})
+    foreseen = pd.read_parquet(tmp_path / "08_reporting/call_estimates.parquet")
+    assert foreseen["stage"].tolist() == ["judge_answers"]
+    # At least three questions with an answer, six opponents, both seats.
+    assert foreseen["calls_high"].item() >= 3 * 6 * 2
+    assert "judge_answers" in capsys.readouterr().out
+
+
 def test_answers_are_rectangular(first_run: Path) -> None:
     for system, plan in PLANS.items():
         asked = "asked_queries" if plan.asks_all else "compared_queries"

@@ -1,9 +1,11 @@
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ragtuned_kedro.evaluation.duels import gather_evidence
 from ragtuned_kedro.evaluation.judge_plan import plan_judging
@@ -14,6 +16,7 @@ from ragtuned_kedro.language_models.prompt_files import PromptBook
 from ragtuned_kedro.language_models.token_spans import load_token_spans
 from ragtuned_kedro.pipelines.systems import CANDIDATE, SYSTEMS
 from ragtuned_kedro.reporting.call_plans import plan_teaching, price_plans
+from ragtuned_kedro.reporting.system_tables import FittingTable, name_column
 from ragtuned_kedro.schemas.parameters import (
     ComparedQuestionsParams,
     EngineParams,
@@ -127,11 +130,17 @@ def _judging_plan(
 
 def _show(estimates: pd.DataFrame) -> None:
     """Print the estimate: it is what the person who asked for it waits for."""
-    table = Table(title="Estimate; nothing was sent", title_justify="left", box=None)
-    table.pad_edge = False
-    table.add_column("stage", no_wrap=True)
+    console = Console()
+    console.print(FittingTable(partial(_estimate_table, estimates)))
+    for (model, endpoint), asked in estimates.groupby(["model_id", "endpoint"], sort=False):
+        console.print(f"{', '.join(asked['stage'])}: {model} at {endpoint}", markup=False)
+
+
+def _estimate_table(estimates: pd.DataFrame, is_narrow: bool) -> Table:
+    """Write least and most side by side or, where there is no room, the most below the least."""
+    table = name_column("Estimate, least and most; nothing was sent", is_narrow=is_narrow)
     for name in ("calls", "prompt tokens", "completion tokens", "money"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     names = ("calls", "prompt_tokens", "completion_tokens")
     rows = [(row["stage"], row) for row in estimates.to_dict("records")]
     # Amounts of two currencies cannot be added.
@@ -139,11 +148,9 @@ def _show(estimates: pd.DataFrame) -> None:
     if len(currencies) == 1:
         sums = estimates.sum(numeric_only=True).to_dict()
         rows.append(("all", sums | {"currency": currencies.pop()}))
+    gap = "\n" if is_narrow else " - "
     for stage, row in rows:
-        counts = [f"{int(row[f'{n}_low']):,} - {int(row[f'{n}_high']):,}" for n in names]
-        money = f"{row['money_low']:.2f} - {row['money_high']:.2f} {row['currency']}"
-        table.add_row(stage, *counts, money)
-    console = Console()
-    console.print(table)
-    for (model, endpoint), asked in estimates.groupby(["model_id", "endpoint"], sort=False):
-        console.print(f"{', '.join(asked['stage'])}: {model} at {endpoint}", markup=False)
+        counts = [f"{int(row[f'{n}_low']):,}{gap}{int(row[f'{n}_high']):,}" for n in names]
+        money = f"{row['money_low']:.2f}{gap}{row['money_high']:.2f} {row['currency']}"
+        table.add_row(*(Text(cell) for cell in (stage, *counts, money)))
+    return table
