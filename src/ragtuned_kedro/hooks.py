@@ -135,13 +135,18 @@ class TypedParameters:
         """Log the blocks among a node's inputs."""
         if mlflow.active_run() is None:
             return
+        logged: dict[str, Any] = {}
         for name, value in inputs.items():
             if name.startswith("params:") and isinstance(value, Block):
+                block = name.removeprefix("params:")
                 for key, item in value.model_dump(mode="json").items():
-                    mlflow.log_param(f"{name.removeprefix('params:')}.{key}", str(item)[:500])
+                    logged[f"{block}.{key}"] = str(item)[:500]
             if isinstance(value, PromptBook):
                 for file in value.files.values():
-                    mlflow.log_param(f"prompts.{value.room}.{file.name}", file.sha)
+                    logged[f"prompts.{value.room}.{file.name}"] = file.sha
             if isinstance(value, Asker):
-                mlflow.log_param(f"{value.role}.model", value.model_id)
-                mlflow.log_param(f"{value.role}.endpoint", value.endpoint)
+                logged[f"{value.role}.model"] = value.model_id
+                logged[f"{value.role}.endpoint"] = value.endpoint
+        if logged:
+            # In one transaction, not one for each of some tens of values.
+            mlflow.log_params(logged)

@@ -87,15 +87,9 @@ def _bootstrap(
     generator = np.random.default_rng(seed)
     # A block at a time keeps memory at some megabytes however many questions there are.
     block = max(1, _BLOCK // len(data))
-    means = np.concatenate(
-        [
-            data[
-                generator.integers(0, len(data), (min(block, n_bootstrap - done), len(data)))
-            ].mean(1)
-            for done in range(0, n_bootstrap, block)
-        ]
-    )
+    sizes = [min(block, n_bootstrap - done) for done in range(0, n_bootstrap, block)]
+    drawn = [data[generator.integers(0, len(data), (size, len(data)))].mean(1) for size in sizes]
     tail = (1 - confidence) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
+    low, high = np.quantile(np.concatenate(drawn), [tail, 1 - tail])
     # A skewed sample can place both quantiles on one side; the interval always holds its value.
     return Estimate(mean, min(float(low), mean), max(float(high), mean), len(data), "bootstrap")

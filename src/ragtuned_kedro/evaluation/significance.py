@@ -17,9 +17,16 @@ def sign_test(points: Sequence[float]) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values of one family by Holm's step-down method (Holm 1979), in their order."""
-    from statsmodels.stats.multitest import multipletests
+    """Adjust p-values of one family by Holm's step-down method (Holm 1979), in their order.
 
-    if not p_values:
-        return []
-    return [float(one) for one in multipletests(p_values, method="holm")[1]]
+    The smallest of m is multiplied by m, the next by m - 1 and so on; none falls below one before
+    it, and none passes 1.
+    """
+    n_left = len(p_values)
+    adjusted = [0.0] * n_left
+    highest = 0.0
+    for place in sorted(range(n_left), key=p_values.__getitem__):
+        highest = max(highest, p_values[place] * n_left)
+        adjusted[place] = min(highest, 1.0)
+        n_left -= 1
+    return adjusted

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ragtuned_kedro.schemas.errors import UserError
@@ -25,6 +26,8 @@ class Chat:
 
     def __init__(self, tokenizer: Any, end_ids: frozenset[int]) -> None:
         self.tokenizer = tokenizer
+        # Many questions have the same passage as their answer.
+        self._answer_ids = lru_cache(maxsize=4096)(lambda text: self._end(self._ids(text)))
         self.end_ids = end_ids
         self.pad_id: int = (
             tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
@@ -51,7 +54,7 @@ class Chat:
                 "training needs a template whose prompt is the beginning of the whole chat"
             )
         prompt_ids = self._ids(prompt)
-        answer_ids = self._end(self._ids(whole[len(prompt) :]))
+        answer_ids = self._answer_ids(whole[len(prompt) :])
         return TokenizedChat(
             ids=(*prompt_ids, *answer_ids),
             is_target=(False,) * len(prompt_ids) + (True,) * len(answer_ids),

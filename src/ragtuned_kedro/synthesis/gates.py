@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 
 from rapidfuzz import fuzz, process
 
@@ -55,6 +56,14 @@ def pass_gates(
     evaluation = [normalise(text) for text in evaluation_texts]
     answers_of: dict[str, set[str]] = defaultdict(set)
     drafts = list(drafts)
+
+    # Thousands of drafts stand on a few hundred sentences.
+    @cache
+    def known_words(evidence: tuple[str, ...]) -> frozenset[str]:
+        return frozenset(
+            normalise(" ".join(statements[i] + " " + context[i] for i in evidence)).split()
+        )
+
     for draft in drafts:
         if draft.kind == "local" and draft.wants != "keywords":
             answers_of[normalise(draft.question)].add(draft.anchor_id)
@@ -62,7 +71,7 @@ def pass_gates(
     for draft in drafts:
         key = normalise(draft.question)
         fault = (
-            (is_extractive and _unsupported(draft, statements, context))
+            (is_extractive and _unsupported(draft, known_words))
             or _too_vague(draft)
             or _too_long(draft, count_tokens, max_answer_tokens)
         )
@@ -81,12 +90,12 @@ def pass_gates(
 
 
 def _unsupported(
-    draft: Draft, statements: Mapping[str, str], context: Mapping[str, str]
+    draft: Draft, known_words: Callable[[tuple[str, ...]], frozenset[str]]
 ) -> tuple[str, str] | None:
     """Every name and number of an answer must stand in its evidence or in its document."""
     if draft.kind == "unanswerable":
         return None
-    known = normalise(" ".join(statements[i] + " " + context[i] for i in draft.evidence)).split()
+    known = known_words(draft.evidence)
     said = re.findall(r"\b[A-Z][a-z]+|\d+", f"{draft.reasoning} {draft.answer}"[1:])
     missing = {w for w in said if normalise(w) not in known and normalise(w) not in _EMPTY}
     return ("ungrounded", ", ".join(sorted(missing))) if missing or not draft.evidence else None

@@ -4,6 +4,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import pandas as pd
 from spacy.language import Language
@@ -81,6 +82,8 @@ def synthesize(
             f"synthesis.mix names {', '.join(sorted(unknown))}; the kinds are {', '.join(KINDS)}"
         )
 
+    # Thousands of questions have the same few hundred passages as their answers.
+    @cache
     def count_tokens(text: str) -> int:
         return len(token_spans(text))
 
