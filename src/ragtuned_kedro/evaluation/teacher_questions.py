@@ -66,7 +66,8 @@ def ask_teacher(
     an Asker's.
     """
     interview = Interview(asker, prompts, language)
-    gate = Gate(others, EntityNames(tables.entities, tables.entity_mentions))
+    names = EntityNames(tables.entities, tables.entity_mentions, tables.documents["text"])
+    gate = Gate(others, names)
     reports = show_reports(tables, max_context_tokens=max_context_tokens)
     asked: list[Asked] = []
     if n_personas and not reports:
