@@ -1,5 +1,6 @@
 """A teacher that reads the village by simple rules, and one that obeys whatever a document says."""
 
+import hashlib
 import itertools
 import json
 import re
@@ -55,7 +56,9 @@ def shape_of(prompt: Prompt) -> set[str]:
 def teach(prompt: Prompt) -> str:
     """Reply as a good teacher would, from capitalised names and first sentences alone."""
     shown, keys = fenced(prompt), shape_of(prompt)
-    text = (shown.get("document") or shown.get("group") or shown.get("notes") or [""])[0]
+    text = next(
+        (shown[one][0] for one in ("document", "group", "notes", "reports") if one in shown), ""
+    )
     names = list(dict.fromkeys(re.findall(r"[A-Z][a-z]+(?: [A-Z][a-z]+)+", text)))
     if "entities" in keys and "names" in shown:
         return json.dumps({"entities": [], "relationships": []})
@@ -72,6 +75,8 @@ def teach(prompt: Prompt) -> str:
         point = {"summary": "A point.", "explanation": text[:80]}
         head = {"title": ", ".join(names[:2]) or "A group", "summary": text[:80]}
         return json.dumps({**head, "rating": 5, "rating_reason": "known", "findings": [point]})
+    if keys <= {"personas", "tasks", "questions", "points"} or "points" in keys:
+        return json.dumps(_ask_as_reader(prompt, keys, shown, names))
     quote = " ".join(text.split()[:6])
     if "can_ask" in keys:
         asked = re.search(r"question about (.*?) that", prompt.messages[-1].content)
@@ -86,3 +91,29 @@ def teach(prompt: Prompt) -> str:
         subject = re.search(r"question about (.*?) whose", prompt.messages[-1].content)
         said = {"question": f"What do we know of {subject[1] if subject else 'it'}?", **said}
     return json.dumps(said)
+
+
+def _ask_as_reader(
+    prompt: Prompt, keys: set[str], shown: dict[str, list[str]], names: list[str]
+) -> dict[str, object]:
+    """Imagine readers, tasks and questions by number; answers must name whom the texts name."""
+    wanted = re.search(r"(\d+) (?:different|things)", " ".join(prompt.messages[-1].content.split()))
+    places = range(int(wanted[1]) if wanted else 1)
+    who = " ".join(shown.get("reader", []) + shown.get("task", [])).lower()
+    if "personas" in keys:
+        return {"personas": [{"name": f"reader {n}", "description": "Reads."} for n in places]}
+    if "can_ask" in keys:
+        number = hash_of(shown["document"][0])
+        return {
+            "can_ask": bool(names),
+            "question": f"Who is told of at {number}?" if names else "",
+            "points": names[:1],
+        }
+    if "points" in keys:
+        return {"points": re.findall(r"[A-Z][a-z]+(?: [A-Z][a-z]+)+", shown["reports"][0])[:1]}
+    (kind,) = keys
+    return {kind: [f"how does {who} see {kind} {hash_of(who + str(n))}?" for n in places]}
+
+
+def hash_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from ragtuned_kedro.evaluation.generate import GeneratedQuestion, GraphFacts, generate_questions
-from ragtuned_kedro.evaluation.generated import choose_generated
+from ragtuned_kedro.evaluation.generated import OtherQuestions, choose_generated
 
 TYPES = {"Ada": "PERSON", "Tarn Mill": "GEO", "Otto": "PERSON", "Maren": "PERSON", "Gull": "PERSON"}
 # What each sentence of each document names.
@@ -94,9 +94,7 @@ def test_no_name_gives_no_question() -> None:
 def _choose(questions: list[GeneratedQuestion], *, n_per_scope: int = 99, taught=(), written=()):
     return choose_generated(
         questions,
-        training_texts=list(taught),
-        written_texts=list(written),
-        similarity=0.9,
+        OtherQuestions(list(taught), list(written), similarity=0.9),
         n_per_scope=n_per_scope,
         seed=1,
     )

@@ -188,7 +188,8 @@ def test_a_taught_run_shows_how_far_its_grounding_gate_is_to_be_trusted(
     calibration = t.frame_of(t.GroundingCalibration, [row])
     catalog["grounding_calibration"] = MemoryDataset(calibration)
     stages = ("build_graph", "write_reports", "synthesize_qa")
-    choose_engines(EngineParams(**dict.fromkeys(stages, "teacher")))
+    engines = {**dict.fromkeys(stages, "teacher"), "generate_questions": "embedded"}
+    choose_engines(EngineParams.model_validate(engines))
     try:
         _run_all(catalog)
     finally:

@@ -1,6 +1,7 @@
 """`--env=teacher` through KedroSession: against faults, SmolLM2, and a server without schemas."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,13 +23,21 @@ from tests.transformers_server import build_saying_model, transformers_server
 
 ROOT = Path(__file__).parents[2]
 PREPARING = ["fetch_model", "prepare_corpus", "ask_questions"]
-TEACHING = ["build_graph", "detect_communities", "write_reports", "synthesize_qa"]
+TEACHING = [
+    "build_graph",
+    "detect_communities",
+    "write_reports",
+    "synthesize_qa",
+    "generate_questions",
+]
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
-STAGES = ("extraction", "description", "report", "synthesis")
+STAGES = ("extraction", "description", "report", "synthesis", "question")
 ROOMS = {
     **dict.fromkeys(("extraction_tokens", "report_tokens", "answer_tokens"), 90),
     **dict.fromkeys(("description_tokens", "question_tokens", "grounding_tokens"), 40),
 }
+FEW_QUESTIONS = {"n_personas": 1, "n_tasks": 2, "n_questions": 1, "n_local": 2}
+QUESTION_ROOMS = {"list_tokens": 90, "point_tokens": 60}
 FEW = {"n_local": 4, "n_entities": 2, "n_relationships": 2, "n_reports": 2, "n_planted": 2}
 
 
@@ -62,6 +71,7 @@ def run(data_root: Path, toy: Path, url: str, names: list[str], **params: object
         "synthesis": {"max_answer_tokens": 2000},
         "examples": {"max_tokens": 4000},
         "teaching": FEW,
+        "teacher_questions": FEW_QUESTIONS,
     }
     with PlainSpokenSession.create(ROOT, env="teacher", runtime_params=known | params) as session:
         session.run(pipeline_names=names)
@@ -90,10 +100,33 @@ def check_accounts(data_root: Path) -> None:
     assert len(table(data_root, "synthesis_rejections")) == (
         drafts.loc[drafts["outcome"] != "accepted", "n"].sum()
     )
+    check_questions(data_root)
     for stage in STAGES:
         made = table(data_root, f"{stage}_calls")
         assert (made["text"].isna() == (made["outcome"] != "valid")).all()
     assert set(table(data_root, "disclosures")["is_loopback"]) == {True}
+
+
+def check_questions(data_root: Path) -> None:
+    """Every question written is asked or refused, and no global one names an entity."""
+    calls = table(data_root, "question_calls")
+    asked = table(data_root, "generated_queries")
+    refused = table(data_root, "generated_rejections")
+    by_teacher = asked[asked["call_id"].notna()]
+    assert set(by_teacher["call_id"]) <= set(calls["call_id"])
+    local = calls[calls["stage"] == "generate_questions.local"]
+    ended = set(by_teacher["call_id"]) | set(refused["call_id"]) | set(refused["key"])
+    last = local.sort_values("attempt").groupby("key").tail(1)
+    assert len(last) == FEW_QUESTIONS["n_local"] or last["key"].nunique() == len(
+        table(data_root, "chunks")
+    )
+    assert all({row.call_id, row.key} & ended for row in last.itertuples())
+    names = [name for name in table(data_root, "entities")["name"] if name != name.lower()]
+    texts = asked.loc[(asked["scope"] == "global"), "text"].str.lower()
+    assert not [
+        name for name in names if texts.str.contains(rf"\b{re.escape(name.lower())}\b").any()
+    ]
+    assert set(table(data_root, "generated_assertions")["query_id"]) == set(asked["query_id"])
 
 
 def corpus_of(tmp_path: Path, *names: str) -> Path:
@@ -130,7 +163,11 @@ def test_the_teachers_run_survives_faults_estimates_first_and_asks_nothing_twice
     check_accounts(tmp_path)
     assert len(table(tmp_path, "qa_pairs")) > 0
     assert len(table(tmp_path, "community_reports")) > 0
+    assert {"global", "local"} <= set(table(tmp_path, "generated_queries")["scope"])
     spent = table(tmp_path, "spendings").set_index("stage")
+    assert spent.loc["generate_questions.local", "n_calls"] >= FEW_QUESTIONS["n_local"]
+    told = table(tmp_path, "disclosures").set_index("stage")
+    assert told.loc[["generate_questions.local"], "n_calls"].sum() > 0
     inside = (spent["n_calls"] <= spent["calls_high"]) | (spent["n_unusable"] > 0)
     assert inside[spent["calls_high"].notna()].all()
     # The judge has not been asked yet: it is foreseen, and has cost nothing.
@@ -158,6 +195,7 @@ def test_the_teachers_run_ends_with_a_poor_model_and_costs_nothing_the_second_ti
         "max_attempts": 1,
         "max_new_tokens": 90,
         "teaching": ROOMS | FEW | {"n_planted": 1, "n_gleanings": 0},
+        "teacher_questions": FEW_QUESTIONS | QUESTION_ROOMS,
     }
     data_root = tmp_path / "data"
     with llama_server(gguf) as url:
@@ -206,6 +244,7 @@ def test_the_teachers_run_ends_on_a_server_that_ignores_the_schema(tmp_path, toy
         "max_new_tokens": 90,
         "chunking": {"size": 300, "overlap": 50},
         "teaching": ROOMS | FEW,
+        "teacher_questions": FEW_QUESTIONS | QUESTION_ROOMS,
     }
     data_root = tmp_path / "data"
     with transformers_server(folder) as url:

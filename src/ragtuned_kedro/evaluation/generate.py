@@ -35,12 +35,18 @@ class GraphFacts:
 
 @dataclass(frozen=True)
 class GeneratedQuestion:
-    """One question; `assertions` are names with their other spellings, `evidence` source URIs."""
+    """One question; `assertions` are names with their other spellings, `evidence` source URIs.
+
+    Only a teacher's question has a call, and only its global ones a persona with a task.
+    """
 
     scope: str
     text: str
     assertions: tuple[tuple[str, ...], ...]
     evidence: tuple[str, ...]
+    persona: str | None = None
+    task: str | None = None
+    call_id: str | None = None
 
 
 @dataclass

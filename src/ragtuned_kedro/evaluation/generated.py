@@ -23,31 +23,53 @@ from ragtuned_kedro.schemas.tables import (
 )
 
 
+class OtherQuestions:
+    """What a generated question must stay away from: taught questions, and those by hand.
+
+    Training questions are kept away from the written evaluation questions when they are made;
+    generated ones come afterwards and are kept away from the training questions instead, so that
+    the training data does not depend on them.
+    """
+
+    def __init__(
+        self, training_texts: Sequence[str], written_texts: Sequence[str], *, similarity: float
+    ) -> None:
+        self._texts = {
+            "training_query": [normalise(text) for text in training_texts],
+            "evaluation_query": [normalise(text) for text in written_texts],
+        }
+        self._similarity = similarity
+
+    def fault(self, text: str) -> tuple[str, str] | None:
+        """Tell which question `text` is too close to: the reason, and that question.
+
+        Reasons: training_query, evaluation_query (a similarity of at least `similarity`, 0 to 1).
+        """
+        for reason, texts in self._texts.items():
+            match = process.extractOne(
+                normalise(text), texts, scorer=fuzz.ratio, score_cutoff=100 * self._similarity
+            )
+            if match:
+                return reason, match[0]
+        return None
+
+
 def choose_generated(
     questions: Sequence[GeneratedQuestion],
+    others: OtherQuestions,
     *,
-    training_texts: Sequence[str],
-    written_texts: Sequence[str],
-    similarity: float,
     n_per_scope: int,
     seed: int,
 ) -> QuestionTables:
-    """Refuse what is too close to other questions, and draw `n_per_scope` of the rest.
+    """Refuse what is too close to `others`, and draw `n_per_scope` of the rest.
 
-    Training questions are kept away from the written evaluation questions when they are made;
-    these here come afterwards and are kept away from the training questions instead, so that the
-    training data does not depend on them. Rejection reasons: training_query, evaluation_query
-    (a similarity of at least `similarity`, 0 to 1), over_budget. Inputs = queries + rejections.
+    Rejection reasons: those of `others`, and over_budget. Inputs = queries + rejections.
     """
-    taught = [normalise(text) for text in training_texts]
-    written = [normalise(text) for text in written_texts]
     by_text = {one.text: one for one in questions}
     passed: dict[str, list[str]] = {}
     rejected: list[dict] = []
     for text, one in by_text.items():
-        fault = _near(text, taught, similarity, "training_query") or _near(
-            text, written, similarity, "evaluation_query"
-        )
+        fault = others.fault(text)
         if fault:
             rejected.append(_rejection(text, *fault))
         else:
@@ -57,23 +79,13 @@ def choose_generated(
         order = seeded_order(texts, seed=seed)
         chosen += [by_text[text] for text in order[:n_per_scope]]
         rejected += [_rejection(text, "over_budget", scope) for text in order[n_per_scope:]]
-    return _tables(chosen, rejected)
+    return question_tables(chosen, rejected)
 
 
-def _near(
-    text: str, others: Sequence[str], similarity: float, reason: str
-) -> tuple[str, str] | None:
-    match = process.extractOne(
-        normalise(text), others, scorer=fuzz.ratio, score_cutoff=100 * similarity
-    )
-    return (reason, match[0]) if match else None
-
-
-def _rejection(text: str, reason: str, detail: str) -> dict:
-    return {"key": text, "call_id": None, "reason": reason, "detail": detail}
-
-
-def _tables(chosen: Sequence[GeneratedQuestion], rejected: list[dict]) -> QuestionTables:
+def question_tables(
+    chosen: Sequence[GeneratedQuestion], rejected: Sequence[dict]
+) -> QuestionTables:
+    """Write questions and rejections as tables."""
     queries, assertions, evidence = [], [], []
     for one in chosen:
         question = EvaluationQuestion.model_validate(
@@ -85,15 +97,21 @@ def _tables(chosen: Sequence[GeneratedQuestion], rejected: list[dict]) -> Questi
                     for text, *aliases in one.assertions
                 ],
                 "evidence": one.evidence,
+                "persona": one.persona,
+                "task": one.task,
             }
         )
         query_id = content_id("equery", question.text)
-        queries.append(query_row(query_id, question))
+        queries.append(query_row(query_id, question) | {"call_id": one.call_id})
         assertions += assertion_rows(query_id, question)
         evidence += evidence_rows(query_id, question)
     return QuestionTables(
         frame_of(EvaluationQueries, queries),
         frame_of(Assertions, assertions),
         frame_of(QueryEvidence, evidence),
-        frame_of(Rejections, rejected),
+        frame_of(Rejections, list(rejected)),
     )
+
+
+def _rejection(text: str, reason: str, detail: str) -> dict:
+    return {"key": text, "call_id": None, "reason": reason, "detail": detail}

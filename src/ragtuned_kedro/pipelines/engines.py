@@ -6,7 +6,12 @@ context therefore tells this module first, and has the pipelines built anew wher
 
 from ragtuned_kedro.schemas.parameters import EngineParams
 
-EMBEDDED = EngineParams(build_graph="embedded", write_reports="embedded", synthesize_qa="embedded")
+EMBEDDED = EngineParams(
+    build_graph="embedded",
+    write_reports="embedded",
+    synthesize_qa="embedded",
+    generate_questions="embedded",
+)
 
 _chosen = [EMBEDDED]
 

@@ -376,6 +376,7 @@ class EngineParams(Block):
     build_graph: Literal["embedded", "teacher"]
     write_reports: Literal["embedded", "teacher"]
     synthesize_qa: Literal["embedded", "teacher"]
+    generate_questions: Literal["embedded", "teacher"]
 
 
 class TeachingParams(Block):
@@ -397,6 +398,22 @@ class TeachingParams(Block):
     question_tokens: int = Field(ge=16)
     answer_tokens: int = Field(ge=16)
     grounding_tokens: int = Field(ge=16)
+    seed: int = Field(ge=0)
+
+
+class TeacherQuestionParams(Block):
+    """Evaluation questions that the teacher writes; rooms are in completion tokens.
+
+    Global ones are at most `n_personas` times `n_tasks` times `n_questions`.
+    """
+
+    n_personas: int = Field(ge=0, description="0 makes no global question")
+    n_tasks: int = Field(ge=1, description="of each persona")
+    n_questions: int = Field(ge=1, description="for each task")
+    n_local: int = Field(ge=0, description="chunks that one question is made from")
+    max_points: int = Field(ge=1, description="what an answer must contain, at most")
+    list_tokens: int = Field(ge=16, description="for a description, personas, tasks, questions")
+    point_tokens: int = Field(ge=16, description="for a local question, or the points of an answer")
     seed: int = Field(ge=0)
 
 

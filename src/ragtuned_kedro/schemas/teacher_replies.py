@@ -1,8 +1,12 @@
 """What a teacher replies: the shapes of its JSON; descriptions are shown to it."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from ragtuned_kedro.schemas.records import Record
+
+Words = Annotated[str, Field(min_length=1)]
 
 
 class ExtractedEntity(Record):
@@ -81,3 +85,42 @@ class GroundingVerdict(Record):
 
     is_supported: bool
     quote: str = Field(description="the words of a document that support it, or empty")
+
+
+class Persona(Record):
+    """Somebody who would read the corpus."""
+
+    name: str = Field(min_length=1, description="what they are, in a few words")
+    description: str = Field(min_length=1, description="what they want")
+
+
+class Personas(Record):
+    """The readers of a corpus."""
+
+    personas: tuple[Persona, ...] = Field(min_length=1)
+
+
+class Tasks(Record):
+    """What one reader uses the corpus for."""
+
+    tasks: tuple[Words, ...] = Field(min_length=1)
+
+
+class GlobalQuestions(Record):
+    """What one reader asks for one task."""
+
+    questions: tuple[Words, ...] = Field(min_length=1)
+
+
+class AnswerPoints(Record):
+    """What a good answer must contain."""
+
+    points: tuple[Words, ...] = Field(min_length=1)
+
+
+class FactQuestion(Record):
+    """A question to one chunk and what its answer must contain, or the word that there is none."""
+
+    can_ask: bool = Field(description="false if the document states no fact worth a question")
+    question: str = Field(description="empty if can_ask is false")
+    points: tuple[Words, ...] = Field(description="empty if can_ask is false")

@@ -8,6 +8,7 @@ _CALLS_OF = {
     "build_graph": ["extraction_calls", "description_calls"],
     "write_reports": ["report_calls"],
     "synthesize_qa": ["synthesis_calls"],
+    "generate_questions": ["question_calls"],
 }
 _KNOWN = (
     "documents",

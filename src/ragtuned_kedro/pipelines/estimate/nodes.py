@@ -9,6 +9,7 @@ from rich.text import Text
 
 from ragtuned_kedro.evaluation.duels import gather_evidence
 from ragtuned_kedro.evaluation.judge_plan import plan_judging
+from ragtuned_kedro.evaluation.question_plan import plan_questions
 from ragtuned_kedro.evaluation.sample import sample_queries
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.estimate import CallPlan, CountTokens
@@ -23,6 +24,7 @@ from ragtuned_kedro.schemas.parameters import (
     EstimateParams,
     ExtractionParams,
     JudgingParams,
+    TeacherQuestionParams,
     TeachingParams,
 )
 from ragtuned_kedro.schemas.records import BaseModelFolder
@@ -49,6 +51,7 @@ def estimate(
     engines: EngineParams,
     judging: JudgingParams,
     compared_questions: ComparedQuestionsParams,
+    teacher_questions: TeacherQuestionParams,
     teacher: Asker | None = None,
 ) -> pd.DataFrame:
     """Predict calls, tokens and money by stage; no rows where no model will be asked."""
@@ -69,6 +72,15 @@ def estimate(
             assumed=estimate,
             engines=engines.model_dump(),
         )
+        if engines.generate_questions == "teacher":
+            taught += plan_questions(
+                chunks,
+                evaluation_prompts,
+                count_tokens,
+                language=teaching.language,
+                max_context_tokens=teaching.max_context_tokens,
+                **teacher_questions.model_dump(),
+            )
         rows += _price(taught, teacher, estimate)
     if judging.is_on:
         judged = _judging_plan(

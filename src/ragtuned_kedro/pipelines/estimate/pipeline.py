@@ -19,7 +19,15 @@ _INPUTS = (
     "synthesis_prompts",
     "evaluation_prompts",
 )
-_PARAMETERS = ("extraction", "teaching", "estimate", "engines", "judging", "compared_questions")
+_PARAMETERS = (
+    "extraction",
+    "teaching",
+    "teacher_questions",
+    "estimate",
+    "engines",
+    "judging",
+    "compared_questions",
+)
 
 
 def create_pipeline(**_: object) -> Pipeline:

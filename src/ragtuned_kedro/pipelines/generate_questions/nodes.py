@@ -1,7 +1,7 @@
 import pandas as pd
 
 from ragtuned_kedro.evaluation import generate
-from ragtuned_kedro.evaluation.generated import choose_generated
+from ragtuned_kedro.evaluation.generated import OtherQuestions, choose_generated
 from ragtuned_kedro.evaluation.sample import sample_queries
 from ragtuned_kedro.schemas.parameters import ComparedQuestionsParams, GenerationParams
 
@@ -21,9 +21,11 @@ def generate_questions(
         generate.generate_questions(
             generate.GraphFacts(documents, sentences, entities, entity_mentions, community_members)
         ),
-        training_texts=training_queries["text"].tolist(),
-        written_texts=evaluation_queries["text"].tolist(),
-        similarity=generation.decontamination_similarity,
+        OtherQuestions(
+            training_queries["text"].tolist(),
+            evaluation_queries["text"].tolist(),
+            similarity=generation.decontamination_similarity,
+        ),
         n_per_scope=generation.n_per_scope,
         seed=generation.seed,
     )
