@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -68,24 +69,25 @@ def answer_queries(
     again, so a run that was killed goes on where it was.
     """
     store = CompletionStore(completion_folder / "completions.sqlite")
-    model = CachedModel(system.model, store, stage=f"{system.name}.answers")
-    ordered = queries.sort_values("query_id")
-    asked = [Query(*pair) for pair in zip(ordered["query_id"], ordered["text"], strict=True)]
-    found = (
-        [Evidence(query.query_id, "") for query in asked]
-        if system.gather is None
-        else system.gather(asked, model)
-    )
-    prompts = [
-        build_prompt(
-            query.query_id,
-            fill_template(system.template, question=query.text, evidence=evidence.text),
-            system_prompt=system_prompt,
+    with closing(store):
+        model = CachedModel(system.model, store, stage=f"{system.name}.answers")
+        ordered = queries.sort_values("query_id")
+        asked = [Query(*pair) for pair in zip(ordered["query_id"], ordered["text"], strict=True)]
+        found = (
+            [Evidence(query.query_id, "") for query in asked]
+            if system.gather is None
+            else system.gather(asked, model)
         )
-        for query, evidence in zip(asked, found, strict=True)
-        if evidence.needs_model
-    ]
-    completed = {one.key: one for one in model.complete(prompts, max_new_tokens=max_new_tokens)}
+        prompts = [
+            build_prompt(
+                query.query_id,
+                fill_template(system.template, question=query.text, evidence=evidence.text),
+                system_prompt=system_prompt,
+            )
+            for query, evidence in zip(asked, found, strict=True)
+            if evidence.needs_model
+        ]
+        completed = {one.key: one for one in model.complete(prompts, max_new_tokens=max_new_tokens)}
     return (
         frame_of(
             Answers,

@@ -100,6 +100,13 @@ class CallFile:
         with self.reading() as connection, connection:
             yield connection
 
+    def close(self) -> None:
+        """Close the file, so that no side files of its journal are left; the next use opens it."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])[\"'\u201d\u2019)]*\s+(?=[\"'\u201c\u2018
 # From this token-set similarity on, in percent, a sentence says what another one has said.
 _SAME = 90.0
 # Pairs that are read together.
-_PORTION = 48
+_PORTION = 12
 
 
 @dataclass(frozen=True)
