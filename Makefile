@@ -10,8 +10,11 @@ QUESTIONS ?=
 # Another configuration environment: make run ENV=gpu
 ENV ?=
 
-# Threads that wait without spinning keep their speed when other programs run beside them.
-export OMP_WAIT_POLICY ?= passive
+# Threads that sleep at every wait cost tuning a third of its speed, and threads that spin long take
+# it from other programs: they spin for about a millisecond (docs/log.md, "Speed again").
+ifndef OMP_WAIT_POLICY
+  export GOMP_SPINCOUNT ?= 20000
+endif
 # Nothing leaves the machine: no usage statistics, and no look-ups on a model hub.
 export DO_NOT_TRACK := 1
 export KEDRO_DISABLE_TELEMETRY := 1
