@@ -15,7 +15,7 @@ from ragtuned_kedro.language_models.adapter_folder import merge_adapter, read_ad
 from ragtuned_kedro.language_models.boundary import Keep
 from ragtuned_kedro.language_models.chat import Chat, load_chat
 from ragtuned_kedro.language_models.greedy import Decoder, GreedyDecoder, GreedyRow
-from ragtuned_kedro.language_models.memory import PeakMemory
+from ragtuned_kedro.language_models.memory import PeakMemory, give_back_freed_memory
 from ragtuned_kedro.language_models.recall import Recall, RecallingDecoder
 from ragtuned_kedro.language_models.weights import (
     Quantization,
@@ -130,6 +130,8 @@ class LocalModel:
                 )
             )
         cost = _BatchCost(len(prompts), time.monotonic() - started, peak.n_bytes)
+        # Batches differ in shape, so what one has freed does not fit the next, and piles up.
+        give_back_freed_memory()
         return [
             self._completion(prompt, len(ids), next(rows), cost)
             if len(ids) <= room
