@@ -16,7 +16,7 @@ from ragtuned_kedro.answering import (
 from ragtuned_kedro.answering.systems import answer_queries
 from ragtuned_kedro.language_models.base_model import resolve_base_model, resolve_encoder
 from ragtuned_kedro.schemas import parameters
-from ragtuned_kedro.schemas.tables import Answers, IndexCosts, Retrievals
+from ragtuned_kedro.schemas.answering_tables import Answers, IndexCosts, Retrievals
 
 CONF = Path(__file__).parents[2] / "conf" / "base"
 QUERIES = pd.DataFrame({"query_id": ["equery-a"], "text": ["Who painted the door of Tarn Mill?"]})

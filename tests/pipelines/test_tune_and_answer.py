@@ -14,7 +14,8 @@ from ragtuned_kedro.language_models.adapter_folder import read_adapter_card
 from ragtuned_kedro.pipelines import answer_queries, fetch_model, tune_adapter
 from ragtuned_kedro.pipelines.systems import ALL_ANSWERS, ALL_RETRIEVALS, PLANS
 from ragtuned_kedro.schemas import parameters
-from ragtuned_kedro.schemas.tables import Answers, TrainingLog
+from ragtuned_kedro.schemas.answering_tables import Answers
+from ragtuned_kedro.schemas.tables import TrainingLog
 from tests.toy_model import build_toy_model
 
 CONF = Path(__file__).parents[2] / "conf" / "base"

@@ -18,6 +18,7 @@ from ragtuned_kedro.language_models.token_spans import load_token_spans
 from ragtuned_kedro.pipelines.systems import CANDIDATE, SYSTEMS
 from ragtuned_kedro.reporting.call_plans import plan_teaching, price_plans
 from ragtuned_kedro.reporting.system_tables import FittingTable, name_column
+from ragtuned_kedro.schemas.call_tables import CallEstimates
 from ragtuned_kedro.schemas.parameters import (
     ComparedQuestionsParams,
     EngineParams,
@@ -28,7 +29,7 @@ from ragtuned_kedro.schemas.parameters import (
     TeachingParams,
 )
 from ragtuned_kedro.schemas.records import BaseModelFolder
-from ragtuned_kedro.schemas.tables import CallEstimates, frame_of
+from ragtuned_kedro.schemas.tables import frame_of
 
 logger = logging.getLogger(__name__)
 
