@@ -24,9 +24,10 @@ from ragtuned_kedro.pipelines.judge_answers import create_pipeline
 from ragtuned_kedro.pipelines.systems import SYSTEMS
 from ragtuned_kedro.schemas.call_tables import ModelCalls
 from ragtuned_kedro.schemas.corpus_tables import Chunks
+from ragtuned_kedro.schemas.endpoint_parameters import ReplyParams, SpendingParams
+from ragtuned_kedro.schemas.evaluation_parameters import JudgingParams
 from ragtuned_kedro.schemas.evaluation_tables import JudgeChecks, Judgements, Metrics, Verdicts
 from ragtuned_kedro.schemas.graph_tables import EntityChunks, RelationshipChunks
-from ragtuned_kedro.schemas.parameters import JudgingParams, ReplyParams, SpendingParams
 from ragtuned_kedro.schemas.records import BaseModelFolder
 from ragtuned_kedro.schemas.tables import Rejections, frame_of
 from tests.evaluation.test_judge import _reply

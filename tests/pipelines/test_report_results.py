@@ -17,9 +17,11 @@ from ragtuned_kedro.pipelines.report_results import create_pipeline as report_re
 from ragtuned_kedro.pipelines.score_answers import create_pipeline as score_answers
 from ragtuned_kedro.pipelines.systems import ALL_INDEX_COSTS, SYSTEMS
 from ragtuned_kedro.reporting.stages import STAGE_OF
+from ragtuned_kedro.schemas.answering_parameters import AnsweringParams, ComparedQuestionsParams
 from ragtuned_kedro.schemas.answering_tables import IndexCosts
 from ragtuned_kedro.schemas.call_tables import CallEstimates, ModelCalls
 from ragtuned_kedro.schemas.corpus_tables import Chunks
+from ragtuned_kedro.schemas.evaluation_parameters import GenerationParams, ScoringParams
 from ragtuned_kedro.schemas.evaluation_tables import Judgements, Metrics, RunningCosts
 from ragtuned_kedro.schemas.graph_tables import (
     EntityChunks,
@@ -27,17 +29,11 @@ from ragtuned_kedro.schemas.graph_tables import (
     RelationshipChunks,
     RelationshipMentions,
 )
-from ragtuned_kedro.schemas.parameters import (
-    AnsweringParams,
-    ComparedQuestionsParams,
-    EngineParams,
-    GenerationParams,
-    ReportingParams,
-    ScoringParams,
-)
 from ragtuned_kedro.schemas.records import AdapterCard, BaseModelFolder
+from ragtuned_kedro.schemas.reporting_parameters import ReportingParams
 from ragtuned_kedro.schemas.synthesis_tables import GroundingCalibration
 from ragtuned_kedro.schemas.tables import frame_of
+from ragtuned_kedro.schemas.teaching_parameters import EngineParams
 from tests.reporting.run_tables import ABSTENTIONS, JOURNAL, RunTables, run_tables
 from tests.scripted_teacher import asker_of, teach
 from tests.toy_model import build_toy_embedder
