@@ -11,7 +11,7 @@ from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.completion_store import CompletionStore
 from ragtuned_kedro.language_models.prompt_files import PromptBook, read_prompts
 from ragtuned_kedro.language_models.scripted import ScriptedModel
-from ragtuned_kedro.schemas.parameters import ReplyParams, SpendingParams
+from ragtuned_kedro.schemas.endpoint_parameters import ReplyParams, SpendingParams
 from ragtuned_kedro.schemas.records import Prompt
 
 ROOT = Path(__file__).parents[1]

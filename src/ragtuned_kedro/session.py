@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from ragtuned_kedro.pipelines.engines import choose_engines
 from ragtuned_kedro.schemas.errors import UserError
-from ragtuned_kedro.schemas.parameters import EngineParams
+from ragtuned_kedro.schemas.teaching_parameters import EngineParams
 
 
 class EngineContext(KedroContext):

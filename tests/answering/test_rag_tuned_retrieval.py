@@ -8,9 +8,9 @@ import yaml
 from ragtuned_kedro.answering.evidence import Evidence, Unit
 from ragtuned_kedro.answering.rag_tuned_retrieval import remember_first
 from ragtuned_kedro.answering.systems import System, answer_queries
-from ragtuned_kedro.schemas.parameters import AnsweringParams
+from ragtuned_kedro.schemas.answering_parameters import AnsweringParams
+from ragtuned_kedro.schemas.answering_tables import Answers, Retrievals
 from ragtuned_kedro.schemas.records import Completion
-from ragtuned_kedro.schemas.tables import Answers, Retrievals
 
 CONF = Path(__file__).parents[2] / "conf" / "base"
 ANSWERING = AnsweringParams(

@@ -15,8 +15,17 @@ from ragtuned_kedro.answering import (
 )
 from ragtuned_kedro.answering.systems import answer_queries
 from ragtuned_kedro.language_models.base_model import resolve_base_model, resolve_encoder
-from ragtuned_kedro.schemas import parameters
-from ragtuned_kedro.schemas.tables import Answers, IndexCosts, Retrievals
+from ragtuned_kedro.schemas.answering_parameters import (
+    AnsweringParams,
+    GraphGlobalParams,
+    GraphLocalParams,
+    LongContextParams,
+    RetrievalParams,
+    VanillaRagParams,
+)
+from ragtuned_kedro.schemas.answering_tables import Answers, IndexCosts, Retrievals
+from ragtuned_kedro.schemas.model_parameters import BaseModelParams, EncoderParams
+from ragtuned_kedro.schemas.synthesis_parameters import ExampleParams
 
 CONF = Path(__file__).parents[2] / "conf" / "base"
 QUERIES = pd.DataFrame({"query_id": ["equery-a"], "text": ["Who painted the door of Tarn Mill?"]})
@@ -31,8 +40,8 @@ def block(file: str, name: str, kind: type, **changes: object):  # type: ignore[
 def given(village, tmp_path_factory: pytest.TempPathFactory) -> dict:  # type: ignore[no-untyped-def]
     """What the functions of all systems ask for, under the names of their arguments."""
     cache = tmp_path_factory.mktemp("models")
-    base_model = block("base_model", "base_model", parameters.BaseModelParams, n_threads=1)
-    embedder = block("answering", "embedder", parameters.EncoderParams)
+    base_model = block("base_model", "base_model", BaseModelParams, n_threads=1)
+    embedder = block("answering", "embedder", EncoderParams)
     model = base_model.model_dump(exclude={"n_threads"})
     return {
         "base_model_folder": resolve_base_model(**model, cache=cache),
@@ -42,13 +51,13 @@ def given(village, tmp_path_factory: pytest.TempPathFactory) -> dict:  # type: i
         "base_model_cache": cache,
         "index_folder": cache / "indexes",
         "base_model": base_model,
-        "answering": block("answering", "answering", parameters.AnsweringParams, device="cpu"),
-        "examples": block("synthesis", "examples", parameters.ExampleParams),
-        "nearest_passage": block("answering", "nearest_passage", parameters.RetrievalParams),
-        "vanilla_rag": block("answering", "vanilla_rag", parameters.VanillaRagParams),
-        "graph_local": block("answering", "graph_local", parameters.GraphLocalParams),
-        "graph_global": block("answering", "graph_global", parameters.GraphGlobalParams),
-        "long_context": block("answering", "long_context", parameters.LongContextParams),
+        "answering": block("answering", "answering", AnsweringParams, device="cpu"),
+        "examples": block("synthesis", "examples", ExampleParams),
+        "nearest_passage": block("answering", "nearest_passage", RetrievalParams),
+        "vanilla_rag": block("answering", "vanilla_rag", VanillaRagParams),
+        "graph_local": block("answering", "graph_local", GraphLocalParams),
+        "graph_global": block("answering", "graph_global", GraphGlobalParams),
+        "long_context": block("answering", "long_context", LongContextParams),
         "documents": village.documents,
         "chunks": village.chunks,
         "sentences": village.sentences,

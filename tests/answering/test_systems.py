@@ -3,8 +3,8 @@ import pandas as pd
 from ragtuned_kedro.answering.base_model import open_base_model
 from ragtuned_kedro.answering.evidence import Evidence, Unit, keep_evidence, take_fitting
 from ragtuned_kedro.answering.systems import System, answer_queries, build_prompt, fill_template
+from ragtuned_kedro.schemas.answering_tables import Answers, Retrievals
 from ragtuned_kedro.schemas.records import Completion
-from ragtuned_kedro.schemas.tables import Answers, Retrievals
 
 
 def test_every_query_gets_one_answer_and_a_second_run_needs_no_weights(toy_model, tmp_path):

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from ragtuned_kedro.communities.detect import detect_communities
 from ragtuned_kedro.communities.report import write_reports
-from ragtuned_kedro.schemas.tables import EntityChunks, frame_of
+from ragtuned_kedro.schemas.graph_tables import EntityChunks
+from ragtuned_kedro.schemas.tables import frame_of
 from tests.conftest import Village, count_words
 
 

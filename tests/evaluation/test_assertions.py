@@ -3,7 +3,9 @@ import pytest
 
 from ragtuned_kedro.evaluation.assertions import holds, score_answers
 from ragtuned_kedro.evaluation.wording import normalise
-from ragtuned_kedro.schemas.tables import Answers, Assertions, EvaluationQueries, frame_of
+from ragtuned_kedro.schemas.answering_tables import Answers
+from ragtuned_kedro.schemas.evaluation_tables import Assertions, EvaluationQueries
+from ragtuned_kedro.schemas.tables import frame_of
 
 ABSTENTIONS = ("do not know", "don't know", "says nothing")
 

@@ -11,13 +11,9 @@ from ragtuned_kedro.evaluation.overlap import measure_overlaps
 from ragtuned_kedro.evaluation.running_costs import break_even, measure_running_costs
 from ragtuned_kedro.evaluation.significance import holm, sign_test
 from ragtuned_kedro.evaluation.verdicts import points_by_question, verdicts_from_scores
-from ragtuned_kedro.schemas.tables import (
-    Answers,
-    Assertions,
-    EvaluationQueries,
-    QueryScores,
-    frame_of,
-)
+from ragtuned_kedro.schemas.answering_tables import Answers
+from ragtuned_kedro.schemas.evaluation_tables import Assertions, EvaluationQueries, QueryScores
+from ragtuned_kedro.schemas.tables import frame_of
 
 SYSTEMS = ("base_model", "rag_tuned", "vanilla_rag")
 

@@ -21,17 +21,12 @@ from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.completion_store import CompletionStore
 from ragtuned_kedro.language_models.prompt_files import read_prompts
 from ragtuned_kedro.language_models.scripted import ScriptedModel
+from ragtuned_kedro.schemas.answering_tables import Answers
+from ragtuned_kedro.schemas.endpoint_parameters import ReplyParams, SpendingParams
+from ragtuned_kedro.schemas.evaluation_tables import Assertions, EvaluationQueries, Verdicts
 from ragtuned_kedro.schemas.judge_replies import CRITERIA
-from ragtuned_kedro.schemas.parameters import ReplyParams, SpendingParams
 from ragtuned_kedro.schemas.records import Prompt
-from ragtuned_kedro.schemas.tables import (
-    Answers,
-    Assertions,
-    EvaluationQueries,
-    Rejections,
-    Verdicts,
-    frame_of,
-)
+from ragtuned_kedro.schemas.tables import Rejections, frame_of
 from tests.language_models.endpoints import SPENDING
 
 PROMPT = read_prompts(Path(__file__).parents[2] / "conf/base/prompts/evaluation")["judge"]

@@ -7,7 +7,9 @@ from ragtuned_kedro.evaluation.intervals import estimate_difference, estimate_me
 from ragtuned_kedro.evaluation.promotion import decide_promotion, local_recall
 from ragtuned_kedro.evaluation.scorecard import build_scorecard, flatten_metrics
 from ragtuned_kedro.evaluation.scorecard_plot import plot_scorecard
-from ragtuned_kedro.schemas.tables import Answers, EvaluationQueries, QueryScores, frame_of
+from ragtuned_kedro.schemas.answering_tables import Answers
+from ragtuned_kedro.schemas.evaluation_tables import EvaluationQueries, QueryScores
+from ragtuned_kedro.schemas.tables import frame_of
 
 HOW = {"n_bootstrap": 200, "confidence": 0.95, "seed": 3}
 SYSTEMS = {"candidate": "rag_tuned", "baseline": "base_model"}

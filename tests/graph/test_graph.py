@@ -7,7 +7,8 @@ from ragtuned_kedro.graph.build import build_graph
 from ragtuned_kedro.graph.merge import merge_mentions
 from ragtuned_kedro.language_models.spacy_pipeline import load_spacy
 from ragtuned_kedro.schemas.errors import UserError
-from ragtuned_kedro.schemas.tables import EntityMentions, RelationshipMentions, frame_of
+from ragtuned_kedro.schemas.graph_tables import EntityMentions, RelationshipMentions
+from ragtuned_kedro.schemas.tables import frame_of
 from tests.conftest import Village, build_village
 
 

@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.completion_store import CompletionStore
 from ragtuned_kedro.language_models.openai_compatible import OpenAiCompatibleModel
-from ragtuned_kedro.schemas.parameters import (
+from ragtuned_kedro.schemas.endpoint_parameters import (
     EndpointParams,
     LimitParams,
     ReplyParams,

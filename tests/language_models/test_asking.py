@@ -15,9 +15,10 @@ from ragtuned_kedro.language_models.replies import (
     strict_schema,
 )
 from ragtuned_kedro.language_models.scripted import ScriptedModel
-from ragtuned_kedro.schemas.parameters import ReplyParams, SpendingParams
+from ragtuned_kedro.schemas.call_tables import ModelCalls
+from ragtuned_kedro.schemas.endpoint_parameters import ReplyParams, SpendingParams
 from ragtuned_kedro.schemas.records import Message, Prompt, Record
-from ragtuned_kedro.schemas.tables import ModelCalls, Rejections, frame_of
+from ragtuned_kedro.schemas.tables import Rejections, frame_of
 from tests.language_models.endpoints import SPENDING, Square, item_prompts
 
 

@@ -11,7 +11,7 @@ from ragtuned_kedro.language_models.base_model import resolve_base_model
 from ragtuned_kedro.language_models.chat import load_chat
 from ragtuned_kedro.language_models.transformers_local import load_local_model
 from ragtuned_kedro.schemas.errors import UserError
-from ragtuned_kedro.schemas.parameters import BaseModelParams
+from ragtuned_kedro.schemas.model_parameters import BaseModelParams
 from ragtuned_kedro.schemas.records import Message, Prompt
 
 CONF = Path(__file__).parents[2] / "conf" / "base"

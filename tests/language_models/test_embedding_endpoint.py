@@ -9,8 +9,8 @@ from pydantic import SecretStr
 from ragtuned_kedro.language_models.completion_store import CompletionStore
 from ragtuned_kedro.language_models.embedder import load_embedder
 from ragtuned_kedro.language_models.embedding_endpoint import EmbeddingEndpoint
+from ragtuned_kedro.schemas.endpoint_parameters import EmbeddingParams, LimitParams, SpendingParams
 from ragtuned_kedro.schemas.errors import UserError
-from ragtuned_kedro.schemas.parameters import EmbeddingParams, LimitParams, SpendingParams
 from tests.language_models.embedding_server import VOWELS, serve_embeddings
 from tests.language_models.endpoints import LIMITS, SPENDING
 

@@ -22,9 +22,14 @@ from ragtuned_kedro.language_models.scripted import ScriptedModel
 from ragtuned_kedro.pipelines.account_spending.nodes import list_disclosures
 from ragtuned_kedro.pipelines.judge_answers import create_pipeline
 from ragtuned_kedro.pipelines.systems import SYSTEMS
-from ragtuned_kedro.schemas import tables as t
-from ragtuned_kedro.schemas.parameters import JudgingParams, ReplyParams, SpendingParams
+from ragtuned_kedro.schemas.call_tables import ModelCalls
+from ragtuned_kedro.schemas.corpus_tables import Chunks
+from ragtuned_kedro.schemas.endpoint_parameters import ReplyParams, SpendingParams
+from ragtuned_kedro.schemas.evaluation_parameters import JudgingParams
+from ragtuned_kedro.schemas.evaluation_tables import JudgeChecks, Judgements, Metrics, Verdicts
+from ragtuned_kedro.schemas.graph_tables import EntityChunks, RelationshipChunks
 from ragtuned_kedro.schemas.records import BaseModelFolder
+from ragtuned_kedro.schemas.tables import Rejections, frame_of
 from tests.evaluation.test_judge import _reply
 from tests.language_models.endpoints import SPENDING, open_asker
 from tests.llama_server import llama_server
@@ -33,12 +38,12 @@ from tests.reporting.run_tables import RunTables, run_tables
 
 ROOT = Path(__file__).parents[2]
 OUTPUTS = {
-    "judgements": t.Judgements,
-    "judge_verdicts": t.Verdicts,
-    "judge_checks": t.JudgeChecks,
-    "judge_calls": t.ModelCalls,
-    "judge_rejections": t.Rejections,
-    "judge_metrics": t.Metrics,
+    "judgements": Judgements,
+    "judge_verdicts": Verdicts,
+    "judge_checks": JudgeChecks,
+    "judge_calls": ModelCalls,
+    "judge_rejections": Rejections,
+    "judge_metrics": Metrics,
 }
 
 
@@ -156,10 +161,10 @@ def test_a_judges_disclosures_name_the_evidence_and_what_answers_may_repeat(
 ) -> None:
     judge, _ = _scripted(tmp_path)
     made = _judge(run, judge, tmp_path, is_on=True, n_per_scope=1, n_checks=1)
-    no_links = [t.frame_of(table, []) for table in (t.EntityChunks, t.RelationshipChunks)]
+    no_links = [frame_of(table, []) for table in (EntityChunks, RelationshipChunks)]
     listed = list_disclosures(
         run.documents,
-        t.frame_of(t.Chunks, []),
+        frame_of(Chunks, []),
         *no_links,
         run.community_members.head(0),
         run.questions.evidence,

@@ -17,16 +17,23 @@ from ragtuned_kedro.pipelines.report_results import create_pipeline as report_re
 from ragtuned_kedro.pipelines.score_answers import create_pipeline as score_answers
 from ragtuned_kedro.pipelines.systems import ALL_INDEX_COSTS, SYSTEMS
 from ragtuned_kedro.reporting.stages import STAGE_OF
-from ragtuned_kedro.schemas import tables as t
-from ragtuned_kedro.schemas.parameters import (
-    AnsweringParams,
-    ComparedQuestionsParams,
-    EngineParams,
-    GenerationParams,
-    ReportingParams,
-    ScoringParams,
+from ragtuned_kedro.schemas.answering_parameters import AnsweringParams, ComparedQuestionsParams
+from ragtuned_kedro.schemas.answering_tables import IndexCosts
+from ragtuned_kedro.schemas.call_tables import CallEstimates, ModelCalls
+from ragtuned_kedro.schemas.corpus_tables import Chunks
+from ragtuned_kedro.schemas.evaluation_parameters import GenerationParams, ScoringParams
+from ragtuned_kedro.schemas.evaluation_tables import Judgements, Metrics, RunningCosts
+from ragtuned_kedro.schemas.graph_tables import (
+    EntityChunks,
+    EntityMentions,
+    RelationshipChunks,
+    RelationshipMentions,
 )
 from ragtuned_kedro.schemas.records import AdapterCard, BaseModelFolder
+from ragtuned_kedro.schemas.reporting_parameters import ReportingParams
+from ragtuned_kedro.schemas.synthesis_tables import GroundingCalibration
+from ragtuned_kedro.schemas.tables import frame_of
+from ragtuned_kedro.schemas.teaching_parameters import EngineParams
 from tests.reporting.run_tables import ABSTENTIONS, JOURNAL, RunTables, run_tables
 from tests.scripted_teacher import asker_of, teach
 from tests.toy_model import build_toy_embedder
@@ -76,10 +83,10 @@ def _catalog(
     given = {
         "raw_questions": questions,
         "documents": run.documents,
-        "chunks": t.frame_of(t.Chunks, []),
+        "chunks": frame_of(Chunks, []),
         "sentences": run.sentences,
-        "entity_mentions": t.frame_of(t.EntityMentions, []),
-        "relationship_mentions": t.frame_of(t.RelationshipMentions, []),
+        "entity_mentions": frame_of(EntityMentions, []),
+        "relationship_mentions": frame_of(RelationshipMentions, []),
         "entities": run.entities,
         "relationships": run.relationships,
         "communities": run.communities,
@@ -98,12 +105,12 @@ def _catalog(
         "params:answering": AnsweringParams(
             max_new_tokens=8, abstention="I do not know.", batch_size=2, device="cpu"
         ),
-        "judgements": t.frame_of(t.Judgements, []),
-        "judge_metrics": t.frame_of(t.Metrics, []),
-        "judge_calls": t.frame_of(t.ModelCalls, []),
-        "call_estimates": t.frame_of(t.CallEstimates, []),
-        "entity_chunks": t.frame_of(t.EntityChunks, []),
-        "relationship_chunks": t.frame_of(t.RelationshipChunks, []),
+        "judgements": frame_of(Judgements, []),
+        "judge_metrics": frame_of(Metrics, []),
+        "judge_calls": frame_of(ModelCalls, []),
+        "call_estimates": frame_of(CallEstimates, []),
+        "entity_chunks": frame_of(EntityChunks, []),
+        "relationship_chunks": frame_of(RelationshipChunks, []),
         "stage_seconds": {"tune_adapter": {"tune": 3.0}},
         "params:compared_questions": ComparedQuestionsParams(n_questions=None, seed=1),
         "params:generation": GenerationParams(
@@ -116,7 +123,7 @@ def _catalog(
     asked = run.answers if questions else run.answers.head(0)
     index_costs = [{"unit_kind": "chunk", "n_units": 9, "n_tokens": 90}]
     index_costs[0] |= {"n_bytes": 900, "seconds": 12.5}
-    given |= dict.fromkeys(ALL_INDEX_COSTS, t.frame_of(t.IndexCosts, index_costs))
+    given |= dict.fromkeys(ALL_INDEX_COSTS, frame_of(IndexCosts, index_costs))
     for system in SYSTEMS:
         given[f"{system}.answers"] = asked[asked["system"] == system].reset_index(drop=True)
     kept = ("report", "metrics", "comparison", "running_costs", "graph_picture", "scorecard_plot")
@@ -134,7 +141,7 @@ def _one_call(stage: str, endpoint: str) -> pd.DataFrame:
     row |= {"call_id": "call-1", "model_id": "m", "endpoint": endpoint}
     row |= {"request_sha": "x", "outcome": "valid", "text": "t", "seconds": 1.0, "error": None}
     row |= {"n_prompt_tokens": 9, "n_completion_tokens": 9}
-    return t.frame_of(t.ModelCalls, [row])
+    return frame_of(ModelCalls, [row])
 
 
 def _run_all(catalog: DataCatalog) -> Pipeline:
@@ -152,9 +159,9 @@ def test_the_pipelines_go_from_question_files_to_a_report(
     assert catalog.load("report").startswith("<!doctype html>")
     assert "Nothing left this machine" in catalog.load("report")
     assert isinstance(catalog.load("graph_picture"), go.Figure)
-    t.Metrics.validate(catalog.load("metrics"))
-    t.Metrics.validate(catalog.load("comparison"))
-    t.RunningCosts.validate(catalog.load("running_costs"))
+    Metrics.validate(catalog.load("metrics"))
+    Metrics.validate(catalog.load("comparison"))
+    RunningCosts.validate(catalog.load("running_costs"))
     logged = catalog.load("mlflow_metrics")
     assert "rag_tuned/recall/local" in logged
     compared = "comparison/evaluation_queries/rag_tuned/win_rate/local"
@@ -180,12 +187,12 @@ def test_a_taught_run_shows_how_far_its_grounding_gate_is_to_be_trusted(
 ) -> None:
     catalog = _catalog(run_tables(), adapter, embedder, [])
     for name in ("extraction", "description", "report", "synthesis"):
-        catalog[f"{name}_calls"] = MemoryDataset(t.frame_of(t.ModelCalls, []))
+        catalog[f"{name}_calls"] = MemoryDataset(frame_of(ModelCalls, []))
     here = _one_call("build_graph.extract", "http://127.0.0.1:8080/v1")
     catalog["extraction_calls"] = MemoryDataset(here)
     catalog["teacher"] = MemoryDataset(catalog.load("judge"), copy_mode="assign")
     row = {"metric": "recall", "value": 0.9, "n": 30, "n_without_verdict": 0, "meaning": "caught"}
-    calibration = t.frame_of(t.GroundingCalibration, [row])
+    calibration = frame_of(GroundingCalibration, [row])
     catalog["grounding_calibration"] = MemoryDataset(calibration)
     stages = ("build_graph", "write_reports", "synthesize_qa")
     engines = {**dict.fromkeys(stages, "teacher"), "generate_questions": "embedded"}

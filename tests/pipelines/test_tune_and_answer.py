@@ -13,19 +13,27 @@ from ragtuned_kedro.datasets.folder import FolderDataset
 from ragtuned_kedro.language_models.adapter_folder import read_adapter_card
 from ragtuned_kedro.pipelines import answer_queries, fetch_model, tune_adapter
 from ragtuned_kedro.pipelines.systems import ALL_ANSWERS, ALL_RETRIEVALS, PLANS
-from ragtuned_kedro.schemas import parameters
-from ragtuned_kedro.schemas.tables import Answers, TrainingLog
+from ragtuned_kedro.schemas.answering_parameters import AnsweringParams, RecallParams
+from ragtuned_kedro.schemas.answering_tables import Answers
+from ragtuned_kedro.schemas.model_parameters import BaseModelParams
+from ragtuned_kedro.schemas.synthesis_parameters import ExampleParams
+from ragtuned_kedro.schemas.tables import TrainingLog
+from ragtuned_kedro.schemas.tuning_parameters import (
+    LoraParams,
+    OptimizationParams,
+    QuantizationParams,
+)
 from tests.toy_model import build_toy_model
 
 CONF = Path(__file__).parents[2] / "conf" / "base"
 BLOCKS = {
-    "base_model": parameters.BaseModelParams,
-    "quantization": parameters.QuantizationParams,
-    "lora": parameters.LoraParams,
-    "optimization": parameters.OptimizationParams,
-    "answering": parameters.AnsweringParams,
-    "rag_tuned": parameters.RecallParams,
-    "examples": parameters.ExampleParams,
+    "base_model": BaseModelParams,
+    "quantization": QuantizationParams,
+    "lora": LoraParams,
+    "optimization": OptimizationParams,
+    "answering": AnsweringParams,
+    "rag_tuned": RecallParams,
+    "examples": ExampleParams,
 }
 EXAMPLES = [
     {

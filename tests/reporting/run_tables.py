@@ -16,8 +16,17 @@ from ragtuned_kedro.evaluation.queries import QuestionTables, read_questions
 from ragtuned_kedro.evaluation.running_costs import measure_running_costs
 from ragtuned_kedro.evaluation.scorecard import QUERY_SET, build_scorecard
 from ragtuned_kedro.evaluation.verdicts import verdicts_from_scores
-from ragtuned_kedro.schemas import tables as t
+from ragtuned_kedro.schemas.answering_tables import Answers
+from ragtuned_kedro.schemas.community_tables import (
+    Communities,
+    CommunityMembers,
+    CommunityReports,
+    ReportFindings,
+)
+from ragtuned_kedro.schemas.graph_tables import Entities, Relationships, Sentences
 from ragtuned_kedro.schemas.ids import content_id
+from ragtuned_kedro.schemas.synthesis_tables import QaEvidence, QaPairs, TrainingQueries
+from ragtuned_kedro.schemas.tables import Ledger, TrainingLog, frame_of
 
 JOURNAL = Path(__file__).parents[2] / "data" / "01_raw"
 SYSTEMS = ("base_model", "rag_tuned", "vanilla_rag")
@@ -93,8 +102,8 @@ def run_tables(*, title: str | None = None, n_documents: int = 44) -> RunTables:
         query_set=QUERY_SET,
         candidate="rag_tuned",
     )
-    ledger = t.frame_of(
-        t.Ledger,
+    ledger = frame_of(
+        Ledger,
         [
             {"stage": "synthesize_qa", "unit_kind": "query", "outcome": "accepted", "n": 612},
             {"stage": "synthesize_qa", "unit_kind": "query", "outcome": "near_duplicate", "n": 140},
@@ -161,7 +170,7 @@ def _documents(title: str | None, n_documents: int) -> tuple[pd.DataFrame, pd.Da
     frame["published_at"] = pd.to_datetime(frame["published_at"], utc=True).astype(
         "datetime64[us, UTC]"
     )
-    return frame, t.frame_of(t.Sentences, sentences)
+    return frame, frame_of(Sentences, sentences)
 
 
 def _graph(sentences: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -201,7 +210,7 @@ def _graph(sentences: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         }
         for pair, n in sorted(edges.items())
     ]
-    return t.frame_of(t.Entities, entities), t.frame_of(t.Relationships, relationships)
+    return frame_of(Entities, entities), frame_of(Relationships, relationships)
 
 
 def _communities(
@@ -241,7 +250,7 @@ def _communities(
 
     for part in nx.community.louvain_communities(graph, seed=1, resolution=0.8):
         add(0, None, sorted(part))
-    return t.frame_of(t.Communities, rows), t.frame_of(t.CommunityMembers, members)
+    return frame_of(Communities, rows), frame_of(CommunityMembers, members)
 
 
 def _reports(
@@ -279,7 +288,7 @@ def _reports(
                 zip(names[1:4], group["description"].iloc[1:4], strict=True)
             )
         ]
-    return t.frame_of(t.CommunityReports, reports), t.frame_of(t.ReportFindings, findings)
+    return frame_of(CommunityReports, reports), frame_of(ReportFindings, findings)
 
 
 def _pairs(sentences: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -322,9 +331,9 @@ def _pairs(sentences: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.Data
             }
         )
     return (
-        t.frame_of(t.TrainingQueries, queries),
-        t.frame_of(t.QaPairs, pairs),
-        t.frame_of(t.QaEvidence, evidence),
+        frame_of(TrainingQueries, queries),
+        frame_of(QaPairs, pairs),
+        frame_of(QaEvidence, evidence),
     )
 
 
@@ -358,12 +367,12 @@ def _answers(questions: QuestionTables) -> pd.DataFrame:
                     "error": "out of memory" if failed else None,
                 }
             )
-    return t.frame_of(t.Answers, rows)
+    return frame_of(Answers, rows)
 
 
 def _training_log() -> pd.DataFrame:
-    return t.frame_of(
-        t.TrainingLog,
+    return frame_of(
+        TrainingLog,
         [
             {
                 "step": step,

@@ -20,7 +20,12 @@ from ragtuned_kedro.reporting.palette import COMMUNITY_COLOURS
 from ragtuned_kedro.reporting.score_rows import duration
 from ragtuned_kedro.reporting.stages import count_rows, ledger_lines, rejection_ledger, stage_lines
 from ragtuned_kedro.reporting.win_matrix import draw_win_matrix
-from ragtuned_kedro.schemas import tables as t
+from ragtuned_kedro.schemas.call_tables import Disclosures, Spendings
+from ragtuned_kedro.schemas.community_tables import Communities, CommunityMembers, CommunityReports
+from ragtuned_kedro.schemas.evaluation_tables import Metrics
+from ragtuned_kedro.schemas.graph_tables import Entities, Relationships
+from ragtuned_kedro.schemas.synthesis_tables import GroundingCalibration
+from ragtuned_kedro.schemas.tables import Ledger, Rejections, frame_of
 from tests.reporting.run_tables import RunTables, run_tables
 
 HOSTILE = "</script><script>alert('x')</script><img src=http://evil.example/x onerror=alert(1)>"
@@ -48,8 +53,8 @@ def _judge_row(metric: str, system: str, criterion: str | None, value: float, **
 
 
 # What a judge with a hostile name said of one pair, and how it fared on its checks.
-JUDGED = t.frame_of(
-    t.Metrics,
+JUDGED = frame_of(
+    Metrics,
     [
         *(
             _judge_row("win_rate", "rag_tuned", criterion, 0.71, p_holm=0.01, scope="answerable")
@@ -64,8 +69,8 @@ JUDGED = t.frame_of(
 
 # What a teacher with a hostile name was asked and sent, at an address on another machine.
 AWAY = "https://models.example/v1"
-SPENT = t.frame_of(
-    t.Spendings,
+SPENT = frame_of(
+    Spendings,
     [
         {
             "stage": stage,
@@ -82,8 +87,8 @@ SPENT = t.frame_of(
         for stage, low in (("build_graph.extract", 17.0), ("judge_answers", None))
     ],
 )
-TOLD = t.frame_of(
-    t.Disclosures,
+TOLD = frame_of(
+    Disclosures,
     [
         {
             "doc_id": f"doc-{place}",
@@ -99,8 +104,8 @@ TOLD = t.frame_of(
         for stage, n_calls in (("build_graph.extract", 1), ("judge_answers", int(place < 5)))
     ],
 )
-GATE = t.frame_of(
-    t.GroundingCalibration,
+GATE = frame_of(
+    GroundingCalibration,
     [
         {"metric": metric, "value": value, "n": 30, "n_without_verdict": 1, "meaning": HOSTILE}
         for metric, value in (("precision", 0.87), ("recall", None))
@@ -241,7 +246,7 @@ def test_the_same_tables_give_the_same_page(run: RunTables, page: str) -> None:
 
 
 def test_a_run_without_questions_still_gives_a_page(run: RunTables) -> None:
-    page = _page(run, metrics=t.frame_of(t.Metrics, []), examples=[])
+    page = _page(run, metrics=frame_of(Metrics, []), examples=[])
     assert "No evaluation questions were asked" in page
 
 
@@ -294,11 +299,11 @@ def test_plotly_sees_no_markup_from_documents(run: RunTables) -> None:
 
 def test_a_graph_without_entities_or_communities_is_an_empty_picture() -> None:
     picture = draw_graph(
-        t.frame_of(t.Entities, []),
-        t.frame_of(t.Relationships, []),
-        t.frame_of(t.Communities, []),
-        t.frame_of(t.CommunityMembers, []),
-        t.frame_of(t.CommunityReports, []),
+        frame_of(Entities, []),
+        frame_of(Relationships, []),
+        frame_of(Communities, []),
+        frame_of(CommunityMembers, []),
+        frame_of(CommunityReports, []),
         max_entities=5,
         n_labels=5,
         seed=1,
@@ -307,15 +312,15 @@ def test_a_graph_without_entities_or_communities_is_an_empty_picture() -> None:
 
 
 def test_inputs_are_accepted_plus_losses() -> None:
-    rejections = t.frame_of(
-        t.Rejections,
+    rejections = frame_of(
+        Rejections,
         [
             {"key": str(place), "call_id": None, "reason": reason, "detail": ""}
             for place, reason in enumerate(["duplicate", "not_json", "duplicate"])
         ],
     )
     ledger = rejection_ledger(rejections, stage="ask", unit_kind="question", n_accepted=7)
-    (line,) = ledger_lines(t.frame_of(t.Ledger, ledger.to_dict("records")))
+    (line,) = ledger_lines(frame_of(Ledger, ledger.to_dict("records")))
     assert line.n_inputs == line.n_accepted + sum(n for _, n in line.losses) == 10
     assert line.losses == (("duplicate", 2), ("not_json", 1))
 
@@ -381,7 +386,7 @@ def test_the_judges_errors_stand_beside_its_verdicts(run: RunTables, page: str) 
         assert verdict < error
         assert "92" in shown[error : error + 200]
     assert "no verdict" in page
-    bare = _page(run, judged=t.frame_of(t.Metrics, []))
+    bare = _page(run, judged=frame_of(Metrics, []))
     assert "What a judge says" not in bare
 
 

@@ -5,8 +5,9 @@ import pytest
 
 from ragtuned_kedro.language_models.estimate import CallPlan, plan_counted, price_plan
 from ragtuned_kedro.reporting.spending import compare_spending, disclose
-from ragtuned_kedro.schemas.parameters import SpendingParams
-from ragtuned_kedro.schemas.tables import CallEstimates, ModelCalls, frame_of
+from ragtuned_kedro.schemas.call_tables import CallEstimates, ModelCalls
+from ragtuned_kedro.schemas.endpoint_parameters import SpendingParams
+from ragtuned_kedro.schemas.tables import frame_of
 
 SPENDING = SpendingParams(
     currency="EUR",

@@ -4,7 +4,8 @@ import pytest
 from spacy.tokens import Doc
 
 from ragtuned_kedro.synthesis.asking import ask
-from ragtuned_kedro.synthesis.clauses import NAMES, read_clauses
+from ragtuned_kedro.synthesis.clauses import read_clauses
+from ragtuned_kedro.synthesis.constituents import NAMES
 from ragtuned_kedro.synthesis.descriptions import read_descriptions
 from ragtuned_kedro.synthesis.reading import person_test, read_sentences
 from tests.conftest import Village

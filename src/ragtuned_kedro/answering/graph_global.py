@@ -14,7 +14,8 @@ from ragtuned_kedro.answering.systems import Query, System, build_prompt, fill_t
 from ragtuned_kedro.language_models.boundary import LanguageModel
 from ragtuned_kedro.language_models.embedder import Embed, Embedder, load_embedder
 from ragtuned_kedro.retrieval.hybrid import HybridIndex
-from ragtuned_kedro.schemas.parameters import AnsweringParams, BaseModelParams, GraphGlobalParams
+from ragtuned_kedro.schemas.answering_parameters import AnsweringParams, GraphGlobalParams
+from ragtuned_kedro.schemas.model_parameters import BaseModelParams
 from ragtuned_kedro.schemas.records import BaseModelFolder, Completion
 
 

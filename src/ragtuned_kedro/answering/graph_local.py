@@ -18,8 +18,9 @@ from ragtuned_kedro.language_models.embedder import Embedder, load_embedder
 from ragtuned_kedro.retrieval.hybrid import Hit, HybridIndex
 from ragtuned_kedro.retrieval.neighbourhood import rank_chunks, rank_relationships, rank_reports
 from ragtuned_kedro.retrieval.passages import Found, PassageIndex, title_chunks
+from ragtuned_kedro.schemas.answering_parameters import AnsweringParams, GraphLocalParams
 from ragtuned_kedro.schemas.ids import fingerprint
-from ragtuned_kedro.schemas.parameters import AnsweringParams, BaseModelParams, GraphLocalParams
+from ragtuned_kedro.schemas.model_parameters import BaseModelParams
 from ragtuned_kedro.schemas.records import BaseModelFolder
 
 _N_NEAREST_CHUNKS = 20

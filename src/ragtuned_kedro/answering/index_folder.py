@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from ragtuned_kedro.language_models.whole_folder import make_folder
+from ragtuned_kedro.schemas.answering_tables import IndexCosts
 from ragtuned_kedro.schemas.ids import fingerprint
-from ragtuned_kedro.schemas.tables import IndexCosts, frame_of
+from ragtuned_kedro.schemas.tables import frame_of
 
 _COST_FILE = "cost.json"
 

@@ -15,13 +15,10 @@ from ragtuned_kedro.answering.reader import Reader, choose_model
 from ragtuned_kedro.answering.systems import Query, System, build_prompt, fill_template
 from ragtuned_kedro.language_models.boundary import LanguageModel
 from ragtuned_kedro.retrieval.passages import head_line, in_order
-from ragtuned_kedro.schemas.parameters import (
-    AnsweringParams,
-    BaseModelParams,
-    ExampleParams,
-    LongContextParams,
-)
+from ragtuned_kedro.schemas.answering_parameters import AnsweringParams, LongContextParams
+from ragtuned_kedro.schemas.model_parameters import BaseModelParams
 from ragtuned_kedro.schemas.records import BaseModelFolder
+from ragtuned_kedro.schemas.synthesis_parameters import ExampleParams
 
 _PREFIX_FILE = "prefix.safetensors"
 # Kept free for a question; a longer one is an error row.

@@ -17,7 +17,7 @@ from ragtuned_kedro.answering.vanilla_rag import retrieve_passages
 from ragtuned_kedro.language_models.boundary import LanguageModel
 from ragtuned_kedro.language_models.embedder import Embedder
 from ragtuned_kedro.language_models.scripted import ScriptedModel
-from ragtuned_kedro.schemas.parameters import AnsweringParams, RetrievalParams
+from ragtuned_kedro.schemas.answering_parameters import AnsweringParams, RetrievalParams
 from ragtuned_kedro.schemas.records import BaseModelFolder
 
 

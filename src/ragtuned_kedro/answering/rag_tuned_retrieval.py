@@ -15,14 +15,14 @@ from ragtuned_kedro.answering.nearest_passage import repeat_passages
 from ragtuned_kedro.answering.systems import Gather, Query, System, build_prompt
 from ragtuned_kedro.language_models.boundary import LanguageModel
 from ragtuned_kedro.language_models.embedder import Embedder
-from ragtuned_kedro.schemas.parameters import (
+from ragtuned_kedro.schemas.answering_parameters import (
     AnsweringParams,
-    BaseModelParams,
-    ExampleParams,
     RecallParams,
     RetrievalParams,
 )
+from ragtuned_kedro.schemas.model_parameters import BaseModelParams
 from ragtuned_kedro.schemas.records import BaseModelFolder, Completion
+from ragtuned_kedro.schemas.synthesis_parameters import ExampleParams
 
 
 def open_rag_tuned_retrieval(

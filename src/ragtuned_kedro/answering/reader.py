@@ -6,7 +6,8 @@ from pathlib import Path
 from ragtuned_kedro.language_models.base_model import resolve_base_model
 from ragtuned_kedro.language_models.boundary import LanguageModel
 from ragtuned_kedro.language_models.token_spans import load_token_spans
-from ragtuned_kedro.schemas.parameters import AnsweringParams, BaseModelParams, OtherModelParams
+from ragtuned_kedro.schemas.answering_parameters import AnsweringParams
+from ragtuned_kedro.schemas.model_parameters import BaseModelParams, OtherModelParams
 from ragtuned_kedro.schemas.records import BaseModelFolder
 
 # What a chat template writes around one message, with room to spare.

@@ -12,8 +12,9 @@ import pandas as pd
 from ragtuned_kedro.answering.evidence import Evidence
 from ragtuned_kedro.language_models.boundary import LanguageModel
 from ragtuned_kedro.language_models.completion_store import CachedModel, CompletionStore
+from ragtuned_kedro.schemas.answering_tables import Answers, Retrievals
 from ragtuned_kedro.schemas.records import Completion, Message, Prompt
-from ragtuned_kedro.schemas.tables import Answers, Retrievals, frame_of
+from ragtuned_kedro.schemas.tables import frame_of
 
 
 @dataclass(frozen=True)

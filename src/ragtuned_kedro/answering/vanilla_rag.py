@@ -28,12 +28,12 @@ from ragtuned_kedro.language_models.memory import PeakMemory
 from ragtuned_kedro.language_models.weights import choose_device
 from ragtuned_kedro.retrieval.hybrid import Hit
 from ragtuned_kedro.retrieval.passages import Found, PassageIndex, title_chunks
-from ragtuned_kedro.schemas.parameters import (
+from ragtuned_kedro.schemas.answering_parameters import (
     AnsweringParams,
-    BaseModelParams,
     RetrievalParams,
     VanillaRagParams,
 )
+from ragtuned_kedro.schemas.model_parameters import BaseModelParams
 from ragtuned_kedro.schemas.records import BaseModelFolder
 
 

@@ -6,8 +6,9 @@ import igraph as ig
 import networkx as nx
 import pandas as pd
 
+from ragtuned_kedro.schemas.community_tables import Communities, CommunityMembers
 from ragtuned_kedro.schemas.ids import content_id
-from ragtuned_kedro.schemas.tables import Communities, CommunityMembers, frame_of
+from ragtuned_kedro.schemas.tables import frame_of
 
 
 def detect_communities(

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from ragtuned_kedro.schemas.tables import CommunityReports, Rejections, ReportFindings, frame_of
+from ragtuned_kedro.schemas.community_tables import CommunityReports, ReportFindings
+from ragtuned_kedro.schemas.tables import Rejections, frame_of
 
 # A title names this many of the best-connected members.
 _N_TITLE_NAMES = 3

@@ -10,12 +10,8 @@ import pandas as pd
 from ragtuned_kedro.language_models.asked import Reply, calls_table
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.prompt_files import PromptBook
-from ragtuned_kedro.schemas.tables import (
-    CommunityReports,
-    Rejections,
-    ReportFindings,
-    frame_of,
-)
+from ragtuned_kedro.schemas.community_tables import CommunityReports, ReportFindings
+from ragtuned_kedro.schemas.tables import Rejections, frame_of
 from ragtuned_kedro.schemas.teacher_replies import Report
 
 STAGE = "write_reports"

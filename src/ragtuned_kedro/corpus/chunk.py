@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pandas as pd
 
 from ragtuned_kedro.language_models.token_spans import TokenSpans
+from ragtuned_kedro.schemas.corpus_tables import Chunks
 from ragtuned_kedro.schemas.ids import content_id
-from ragtuned_kedro.schemas.tables import Chunks, frame_of
+from ragtuned_kedro.schemas.tables import frame_of
 
 
 def token_windows(n_tokens: int, *, size: int, overlap: int) -> Iterator[tuple[int, int]]:

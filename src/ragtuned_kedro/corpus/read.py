@@ -13,9 +13,10 @@ import pandas as pd
 import yaml
 
 from ragtuned_kedro.corpus.clean import clean_text
+from ragtuned_kedro.schemas.corpus_tables import Documents
 from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.ids import content_id
-from ragtuned_kedro.schemas.tables import Documents, Rejections, frame_of
+from ragtuned_kedro.schemas.tables import Rejections, frame_of
 
 SUFFIXES = (".txt", ".md", ".jsonl", ".csv")
 

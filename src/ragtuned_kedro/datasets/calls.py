@@ -3,7 +3,8 @@
 import pandas as pd
 from kedro_datasets.pandas import ParquetDataset
 
-from ragtuned_kedro.schemas.tables import ModelCalls, frame_of
+from ragtuned_kedro.schemas.call_tables import ModelCalls
+from ragtuned_kedro.schemas.tables import frame_of
 
 
 class ModelCallsDataset(ParquetDataset):

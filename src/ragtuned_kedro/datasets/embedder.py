@@ -10,7 +10,7 @@ from ragtuned_kedro.datasets.endpoint import find_key, read_settings
 from ragtuned_kedro.language_models.completion_store import CompletionStore
 from ragtuned_kedro.language_models.embedder import Embedder, is_endpoint
 from ragtuned_kedro.language_models.embedding_endpoint import EmbeddingEndpoint
-from ragtuned_kedro.schemas.parameters import EmbeddingParams
+from ragtuned_kedro.schemas.endpoint_parameters import EmbeddingParams
 from ragtuned_kedro.schemas.records import BaseModelFolder
 
 _ROLE = "embedder"

@@ -12,8 +12,8 @@ from pydantic import SecretStr, ValidationError
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.completion_store import CompletionStore
 from ragtuned_kedro.language_models.openai_compatible import OpenAiCompatibleModel
+from ragtuned_kedro.schemas.endpoint_parameters import AddressParams, EndpointParams
 from ragtuned_kedro.schemas.errors import UserError
-from ragtuned_kedro.schemas.parameters import AddressParams, EndpointParams
 
 P = TypeVar("P", bound=AddressParams)
 _CREDENTIALS = Path("conf/local/credentials.yml")

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ragtuned_kedro.evaluation.wording import contains, normalise
-from ragtuned_kedro.schemas.tables import QueryScores, frame_of
+from ragtuned_kedro.schemas.evaluation_tables import QueryScores
+from ragtuned_kedro.schemas.tables import frame_of
 
 
 def holds(spellings: Sequence[str], answer: str) -> bool:

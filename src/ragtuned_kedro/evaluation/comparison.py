@@ -15,7 +15,8 @@ from ragtuned_kedro.evaluation.metric_rows import (
     join_by_question,
 )
 from ragtuned_kedro.evaluation.win_rates import SCOPES, CountMissing, add_win_rates
-from ragtuned_kedro.schemas.tables import Metrics, frame_of
+from ragtuned_kedro.schemas.evaluation_tables import Metrics
+from ragtuned_kedro.schemas.tables import frame_of
 
 _QUALITIES = (
     ("recall", "score"),

@@ -12,15 +12,10 @@ from ragtuned_kedro.evaluation.queries import (
     query_row,
 )
 from ragtuned_kedro.evaluation.wording import normalise
+from ragtuned_kedro.schemas.evaluation_tables import Assertions, EvaluationQueries, QueryEvidence
 from ragtuned_kedro.schemas.ids import content_id, seeded_order
 from ragtuned_kedro.schemas.records import EvaluationAssertion, EvaluationQuestion
-from ragtuned_kedro.schemas.tables import (
-    Assertions,
-    EvaluationQueries,
-    QueryEvidence,
-    Rejections,
-    frame_of,
-)
+from ragtuned_kedro.schemas.tables import Rejections, frame_of
 
 
 class OtherQuestions:

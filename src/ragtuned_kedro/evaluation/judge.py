@@ -8,9 +8,10 @@ import pandas as pd
 from ragtuned_kedro.evaluation.duels import Duel, cut_words
 from ragtuned_kedro.language_models.asking import Answered, Asker
 from ragtuned_kedro.language_models.prompt_files import PromptFile
+from ragtuned_kedro.schemas.evaluation_tables import Judgements, Verdicts
 from ragtuned_kedro.schemas.judge_replies import CRITERIA, PairVerdict
 from ragtuned_kedro.schemas.records import Prompt
-from ragtuned_kedro.schemas.tables import Judgements, Verdicts, frame_of
+from ragtuned_kedro.schemas.tables import frame_of
 
 Seat = Literal["first", "second", "tie"]
 Winner = Literal["candidate", "baseline", "tie"]

@@ -7,8 +7,9 @@ import pandas as pd
 from ragtuned_kedro.evaluation.duels import Duel, Plan
 from ragtuned_kedro.evaluation.metric_rows import ANSWERABLE, ANSWERABLE_SCOPES, MetricRows
 from ragtuned_kedro.evaluation.win_rates import add_win_rates
+from ragtuned_kedro.schemas.evaluation_tables import JudgeChecks, Metrics
 from ragtuned_kedro.schemas.judge_replies import CRITERIA
-from ragtuned_kedro.schemas.tables import JudgeChecks, Metrics, frame_of
+from ragtuned_kedro.schemas.tables import frame_of
 
 # What may come out of each check, and by which criteria it is looked at: a wrong answer need not
 # be less friendly.

@@ -11,15 +11,9 @@ from ragtuned_kedro.evaluation.judge import ask_judge, fold_judgements, list_jud
 from ragtuned_kedro.evaluation.judge_metrics import build_judge_metrics, rate_checks
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.prompt_files import PromptFile
-from ragtuned_kedro.schemas.tables import (
-    JudgeChecks,
-    Judgements,
-    Metrics,
-    ModelCalls,
-    Rejections,
-    Verdicts,
-    frame_of,
-)
+from ragtuned_kedro.schemas.call_tables import ModelCalls
+from ragtuned_kedro.schemas.evaluation_tables import JudgeChecks, Judgements, Metrics, Verdicts
+from ragtuned_kedro.schemas.tables import Rejections, frame_of
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import pandas as pd
 
 from ragtuned_kedro.evaluation.wording import normalise
 from ragtuned_kedro.language_models.embedder import Embed
-from ragtuned_kedro.schemas.tables import AnswerOverlaps, frame_of
+from ragtuned_kedro.schemas.evaluation_tables import AnswerOverlaps
+from ragtuned_kedro.schemas.tables import frame_of
 
 
 @dataclass(frozen=True)

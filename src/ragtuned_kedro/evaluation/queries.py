@@ -12,15 +12,10 @@ import pandas as pd
 from pydantic import ValidationError
 
 from ragtuned_kedro.evaluation.wording import normalise
+from ragtuned_kedro.schemas.evaluation_tables import Assertions, EvaluationQueries, QueryEvidence
 from ragtuned_kedro.schemas.ids import content_id
 from ragtuned_kedro.schemas.records import EvaluationQuestion
-from ragtuned_kedro.schemas.tables import (
-    Assertions,
-    EvaluationQueries,
-    QueryEvidence,
-    Rejections,
-    frame_of,
-)
+from ragtuned_kedro.schemas.tables import Rejections, frame_of
 
 SUFFIXES = (".jsonl", ".csv")
 # Columns of a .csv file that hold JSON; the others hold plain text.

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ragtuned_kedro.schemas.tables import RunningCosts, frame_of
+from ragtuned_kedro.schemas.evaluation_tables import RunningCosts
+from ragtuned_kedro.schemas.tables import frame_of
 
 
 def measure_running_costs(

@@ -12,7 +12,8 @@ from ragtuned_kedro.evaluation.metric_rows import (
     in_scope,
     join_by_question,
 )
-from ragtuned_kedro.schemas.tables import Metrics, frame_of
+from ragtuned_kedro.schemas.evaluation_tables import Metrics
+from ragtuned_kedro.schemas.tables import frame_of
 
 QUERY_SET = "evaluation_queries"
 GENERATED_SET = "generated_queries"

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from ragtuned_kedro.schemas.tables import Verdicts, frame_of
+from ragtuned_kedro.schemas.evaluation_tables import Verdicts
+from ragtuned_kedro.schemas.tables import frame_of
 
 # The criterion of verdicts that follow from QueryScores.
 ASSERTION_RECALL = "assertion_recall"

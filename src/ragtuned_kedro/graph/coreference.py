@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from spacy.tokens import Doc, Span, Token
 
-from ragtuned_kedro.graph.names import Name, NameBook, pronoun_gender
+from ragtuned_kedro.graph.name_votes import pronoun_gender
+from ragtuned_kedro.graph.names import Name, NameBook
 
 _SUBJECTS = frozenset({"nsubj", "nsubjpass"})
 _FIRST_PERSON = frozenset({"i", "me", "my", "mine"})

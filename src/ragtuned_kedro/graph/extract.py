@@ -11,14 +11,11 @@ from spacy.language import Language
 from spacy.tokens import Span, Token
 
 from ragtuned_kedro.graph.coreference import needs_context, resolve_pronouns, state_alone
-from ragtuned_kedro.graph.names import Name, NameBook, find_names, read_names
+from ragtuned_kedro.graph.name_book import read_names
+from ragtuned_kedro.graph.names import Name, NameBook, find_names
+from ragtuned_kedro.schemas.graph_tables import EntityMentions, RelationshipMentions, Sentences
 from ragtuned_kedro.schemas.ids import content_id
-from ragtuned_kedro.schemas.tables import (
-    EntityMentions,
-    RelationshipMentions,
-    Sentences,
-    frame_of,
-)
+from ragtuned_kedro.schemas.tables import frame_of
 
 OTHER = "OTHER"
 _DROPPED = frozenset({"det", "poss", "nummod", "predet", "case", "punct"})

@@ -4,14 +4,14 @@ from collections import Counter
 
 import pandas as pd
 
-from ragtuned_kedro.schemas.ids import content_id
-from ragtuned_kedro.schemas.tables import (
+from ragtuned_kedro.schemas.graph_tables import (
     Entities,
     EntityChunks,
     RelationshipChunks,
     Relationships,
-    frame_of,
 )
+from ragtuned_kedro.schemas.ids import content_id
+from ragtuned_kedro.schemas.tables import frame_of
 
 
 def entity_key(name: str) -> str:

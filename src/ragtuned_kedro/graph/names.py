@@ -1,12 +1,10 @@
-"""Proper names: where they stand, which spelling is whose, and what kind of thing they name.
+"""Proper names: where they stand in a text, and what the corpus as a whole tells about them.
 
 Statistical entity recognition is weak on invented or rare names, so a name is any run of
-capitalised words that the corpus treats as one, and its kind is decided by votes over the whole
-corpus: what the recogniser says, how the name is used, and which pronouns follow it.
+capitalised words that the corpus treats as one.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from spacy.tokens import Doc, Span, Token
@@ -18,56 +16,6 @@ TITLES = frozenset(
 _NOT_NAMES = frozenset(
     ["DATE", "TIME", "PERCENT", "MONEY", "QUANTITY", "ORDINAL", "CARDINAL", "LANGUAGE", "NORP"]
 )
-_TYPE_OF_LABEL = {
-    "PERSON": "PERSON",
-    "ORG": "ORGANIZATION",
-    "GPE": "GEO",
-    "LOC": "GEO",
-    "FAC": "GEO",
-    "EVENT": "EVENT",
-    "PRODUCT": "OBJECT",
-    "WORK_OF_ART": "OBJECT",
-    "LAW": "OBJECT",
-}
-_TYPE_OF_LAST_WORD = {
-    **dict.fromkeys(
-        (
-            "house road street row lane square mill bridge hill rock bay harbour harbor island "
-            "river lake valley farm park school church chapel station tower mountain coast forest"
-        ).split(),
-        "GEO",
-    ),
-    **dict.fromkeys(
-        (
-            "society institute council band company committee club university college bank union "
-            "association trust party ministry court watch inc ltd group press"
-        ).split(),
-        "ORGANIZATION",
-    ),
-    **dict.fromkeys(
-        ["night", "day", "festival", "fair", "war", "cup", "games", "week", "conference"], "EVENT"
-    ),
-}
-_PLACE_WEIGHTS = {
-    **dict.fromkeys(["in", "at", "on", "under", "near", "across", "above", "below", "off"], 1.5),
-    **dict.fromkeys(("to", "from"), 0.3),
-}
-_WOMEN = frozenset(
-    (
-        "sister daughter wife mother widow woman aunt grandmother niece girl queen lady mrs "
-        "miss ms postmistress headmistress actress waitress"
-    ).split()
-)
-_MEN = frozenset(
-    (
-        "brother son husband father widower man uncle grandfather nephew boy king lord mr sir "
-        "headmaster actor waiter"
-    ).split()
-)
-_PRONOUN_GENDER = {
-    **dict.fromkeys(["he", "him", "his", "himself"], "m"),
-    **dict.fromkeys(["she", "her", "hers", "herself"], "f"),
-}
 
 
 @dataclass(frozen=True)
@@ -92,11 +40,6 @@ class NameBook:
     def is_person(self, name: str) -> bool:
         """Tell whether the name is a person's."""
         return self.types.get(name) == "PERSON"
-
-
-def pronoun_gender(token: Token) -> str | None:
-    """Return m or f for a third-person singular pronoun, else None."""
-    return _PRONOUN_GENDER.get(token.lower_)
 
 
 def name_spans(doc: Doc, known: frozenset[str] = frozenset()) -> list[Span]:
@@ -141,35 +84,8 @@ def _proves_nothing(doc: Doc, start: int, end: int, known: frozenset[str]) -> bo
     return end - start == 1 or token.pos_ != "PROPN"
 
 
-def read_names(docs: Iterable[Doc]) -> NameBook:
-    """Collect the corpus's names, merge their spellings and decide what each one names."""
-    docs = list(docs)
-    spans = _all_spans(docs)
-    counts = Counter(_words(span) for span in spans)
-    canonical = _canonical_spellings(counts, spans)
-    types = _types(spans, canonical)
-    articles = Counter(
-        canonical[_words(s)]
-        for s in spans
-        if s.start and s.doc[s.start - 1].lower_ == "the" and s.text == canonical[_words(s)]
-    )
-    full = Counter(canonical[_words(s)] for s in spans if s.text == canonical[_words(s)])
-    with_article = frozenset(name for name, n in articles.items() if 2 * n > full[name])
-    return NameBook(canonical, types, _genders(docs, canonical, types), with_article)
-
-
-def find_names(doc: Doc, book: NameBook) -> list[Name]:
-    """Locate every name of the book in a document, in order."""
-    known = frozenset(word for surface in book.canonical for word in surface.split())
-    names = []
-    for span in name_spans(doc, known):
-        canonical = book.canonical.get(_words(span))
-        if canonical:
-            names.append(Name(span.start, span.end, span.text, canonical))
-    return names
-
-
-def _all_spans(docs: list[Doc]) -> list[Span]:
+def corpus_spans(docs: list[Doc]) -> list[Span]:
+    """Find the name spans of all documents, each told by what the others capitalise."""
     inner = frozenset(
         token.text
         for doc in docs
@@ -180,7 +96,7 @@ def _all_spans(docs: list[Doc]) -> list[Span]:
     return [span for doc in docs for span in name_spans(doc, inner)]
 
 
-def _words(span: Span) -> str:
+def bare_name(span: Span) -> str:
     """Spell a name without its title; a title alone with a name keeps the name only."""
     words = [t.text for t in span]
     while len(words) > 1 and words[0].lower().rstrip(".") in TITLES:
@@ -188,112 +104,12 @@ def _words(span: Span) -> str:
     return " ".join(words)
 
 
-def _canonical_spellings(counts: Counter[str], spans: list[Span]) -> dict[str, str]:
-    """Map each spelling to the full name it stands for.
-
-    A single word stands for a longer name when exactly one longer name starts with it, or, failing
-    that, exactly one ends with it; so a family name shared by two people stands for nobody.
-    """
-    full = [name for name in counts if " " in name]
-    titled = {_words(span): span.text for span in spans if span.text != _words(span)}
-    canonical = {}
-    for name in counts:
-        target = name
-        if " " not in name:
-            starting = {f for f in full if f.split()[0] == name}
-            ending = {f for f in full if f.split()[-1] == name}
-            for candidates in (starting, ending):
-                shortest = _without_extensions(candidates)
-                if len(shortest) == 1:
-                    target = shortest.pop()
-                    break
-        canonical[name] = " ".join(titled.get(target, target).split())
-    return canonical
-
-
-def _without_extensions(names: set[str]) -> set[str]:
-    """Drop names that only extend another one ("Culver Mill Society" beside "Culver Mill")."""
-    return {n for n in names if not any(n != m and n.startswith(m + " ") for m in names)}
-
-
-def _types(spans: list[Span], canonical: Mapping[str, str]) -> dict[str, str]:
-    votes: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    for span in spans:
-        name = canonical[_words(span)]
-        tally = votes[name]
-        for token in span:
-            if token.ent_type_ in _TYPE_OF_LABEL:
-                # A weak vote: the recogniser has never seen these names.
-                tally[_TYPE_OF_LABEL[token.ent_type_]] += 0.3 / len(span)
-        if span.text != _words(span):
-            tally["PERSON"] += 3
-        if " " in name and span.text == name.split()[0]:
-            tally["PERSON"] += 3  # first names are for people
-        before = span.doc[span.start - 1].lower_ if span.start else ""
-        if before == "the":
-            tally["PERSON"] -= 2
-        tally["GEO"] += _PLACE_WEIGHTS.get(before, 0)
-        if span.root.dep_ == "nsubj" and span.root.head.lemma_ in {"say", "tell", "think", "ask"}:
-            tally["PERSON"] += 1
-        if any(
-            t.lower_ == "who" for c in span.root.children if c.dep_ == "relcl" for t in c.children
-        ):
-            tally["PERSON"] += 3
-        kin = {child.lower_ for child in span.root.children} | {span.root.head.lower_}
-        if kin & (_WOMEN | _MEN):
-            tally["PERSON"] += 1
-        if kind := _TYPE_OF_LAST_WORD.get(span[-1].lower_):
-            tally[kind] += 4
-    return {
-        name: _winner(tally) if max(tally.values(), default=0) > 0 else "OTHER"
-        for name, tally in votes.items()
-    }
-
-
-def _winner(tally: Mapping[str, float]) -> str:
-    """Name what got most votes; ties alphabetically."""
-    return min(tally, key=lambda key: (-tally[key], key))
-
-
-def _genders(
-    docs: list[Doc], canonical: Mapping[str, str], types: Mapping[str, str]
-) -> dict[str, str]:
-    """Vote on each person's gender by kinship words beside the name and pronouns after it."""
-    book = NameBook(canonical, types, {})
-    votes: dict[str, Counter[str]] = defaultdict(Counter)
-    for doc in docs:
-        names = [n for n in find_names(doc, book) if types.get(n.canonical) == "PERSON"]
-        for name in names:
-            root = doc[name.start : name.end].root
-            words = {c.lower_ for c in root.children if c.dep_ in {"appos", "compound"}}
-            if root.dep_ in {"appos", "attr", "compound", "nsubj"}:
-                words.add(root.head.lower_)
-            words |= {t.lower_ for t in root.head.children if t.dep_ == "attr"}
-            votes[name.canonical].update({"f": 3} if words & _WOMEN else {})
-            votes[name.canonical].update({"m": 3} if words & _MEN else {})
-        for sentence in doc.sents:
-            _vote_by_pronouns(sentence, names, votes)
-    return {
-        name: _winner(tally) for name, tally in votes.items() if tally and tally["m"] != tally["f"]
-    }
-
-
-def _vote_by_pronouns(sentence: Span, names: list[Name], votes: dict[str, Counter[str]]) -> None:
-    """Let each pronoun vote for the only person it can mean; possessives count most.
-
-    An object pronoun says nothing: it never means the subject beside it.
-    """
-    for token in sentence:
-        gender = pronoun_gender(token)
-        if gender is None or token.dep_ in {"dobj", "dative", "pobj"}:
-            continue
-        weight = 4 if token.dep_ == "poss" else 1
-        before = {n.canonical for n in names if sentence.start <= n.start < token.i}
-        if not before:
-            if sentence.start == 0:
-                continue
-            weight = 1
-            last = sentence.doc[sentence.start - 1].sent
-            before = {n.canonical for n in names if last.start <= n.start < last.end}
-        if len(before) == 1:
-            votes[before.pop()][gender] += weight
+def find_names(doc: Doc, book: NameBook) -> list[Name]:
+    """Locate every name of the book in a document, in order."""
+    known = frozenset(word for surface in book.canonical for word in surface.split())
+    names = []
+    for span in name_spans(doc, known):
+        canonical = book.canonical.get(bare_name(span))
+        if canonical:
+            names.append(Name(span.start, span.end, span.text, canonical))
+    return names

@@ -8,8 +8,9 @@ from ragtuned_kedro.graph.merge import entity_key
 from ragtuned_kedro.language_models.asked import calls_table
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.prompt_files import PromptBook
+from ragtuned_kedro.schemas.graph_tables import Entities, Relationships
 from ragtuned_kedro.schemas.ids import content_id
-from ragtuned_kedro.schemas.tables import Entities, Rejections, Relationships, frame_of
+from ragtuned_kedro.schemas.tables import Rejections, frame_of
 from ragtuned_kedro.schemas.teacher_replies import Description
 
 STAGE = "build_graph.describe"

@@ -11,14 +11,10 @@ from ragtuned_kedro.graph.extract import OTHER, normalise_name
 from ragtuned_kedro.language_models.asked import calls_table
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.prompt_files import PromptBook
+from ragtuned_kedro.schemas.graph_tables import EntityMentions, RelationshipMentions
 from ragtuned_kedro.schemas.ids import content_id
 from ragtuned_kedro.schemas.records import Prompt
-from ragtuned_kedro.schemas.tables import (
-    EntityMentions,
-    Rejections,
-    RelationshipMentions,
-    frame_of,
-)
+from ragtuned_kedro.schemas.tables import Rejections, frame_of
 from ragtuned_kedro.schemas.teacher_replies import (
     ExtractedEntity,
     ExtractedRelationship,

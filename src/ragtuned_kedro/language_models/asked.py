@@ -7,9 +7,10 @@ import pandas as pd
 
 from ragtuned_kedro.language_models.call_file import Call
 from ragtuned_kedro.language_models.replies import Check
+from ragtuned_kedro.schemas.call_tables import ModelCalls
 from ragtuned_kedro.schemas.ids import content_id
 from ragtuned_kedro.schemas.records import Record
-from ragtuned_kedro.schemas.tables import ModelCalls, frame_of
+from ragtuned_kedro.schemas.tables import frame_of
 
 R = TypeVar("R", bound=Record)
 

@@ -46,7 +46,7 @@ from ragtuned_kedro.language_models.replies import (
     show_fault,
     strict_schema,
 )
-from ragtuned_kedro.schemas.parameters import ReplyParams, SpendingParams
+from ragtuned_kedro.schemas.endpoint_parameters import ReplyParams, SpendingParams
 from ragtuned_kedro.schemas.records import Completion, Prompt, Record
 
 __all__ = ["Answered", "Asker", "Refusal", "Reply", "Settled"]

@@ -17,9 +17,9 @@ from ragtuned_kedro.language_models.completion_store import CompletionStore
 from ragtuned_kedro.language_models.endpoint import Endpoint
 from ragtuned_kedro.language_models.faults import Fault
 from ragtuned_kedro.language_models.purse import Amount, Purse
+from ragtuned_kedro.schemas.endpoint_parameters import EmbeddingParams
 from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.ids import fingerprint
-from ragtuned_kedro.schemas.parameters import EmbeddingParams
 
 STAGE = "embed"
 

@@ -19,8 +19,8 @@ from ragtuned_kedro.language_models.boundary import RequestRefusedError
 from ragtuned_kedro.language_models.egress import check_egress
 from ragtuned_kedro.language_models.faults import Fault, classify_fault
 from ragtuned_kedro.language_models.limits import Pace, Patience
+from ragtuned_kedro.schemas.endpoint_parameters import AddressParams
 from ragtuned_kedro.schemas.errors import UserError
-from ragtuned_kedro.schemas.parameters import AddressParams
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ragtuned_kedro.language_models.purse import Amount
-from ragtuned_kedro.schemas.parameters import SpendingParams
+from ragtuned_kedro.schemas.endpoint_parameters import SpendingParams
 from ragtuned_kedro.schemas.records import Prompt
 
 Range = tuple[float, float]

@@ -13,7 +13,7 @@ from ragtuned_kedro.language_models.completion_store import CompletionStore
 from ragtuned_kedro.language_models.endpoint import Endpoint
 from ragtuned_kedro.language_models.faults import Fault
 from ragtuned_kedro.language_models.probe import probe_mode
-from ragtuned_kedro.schemas.parameters import EndpointParams
+from ragtuned_kedro.schemas.endpoint_parameters import EndpointParams
 from ragtuned_kedro.schemas.records import Completion, Prompt
 
 # Prompts held at hand for each one on its way, so that those who wait to ask again do not leave

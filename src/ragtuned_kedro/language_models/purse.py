@@ -3,8 +3,8 @@
 import asyncio
 from dataclasses import dataclass
 
+from ragtuned_kedro.schemas.endpoint_parameters import SpendingParams
 from ragtuned_kedro.schemas.errors import UserError
-from ragtuned_kedro.schemas.parameters import SpendingParams
 
 
 @dataclass(frozen=True)

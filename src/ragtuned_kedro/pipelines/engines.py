@@ -4,7 +4,7 @@ Kedro builds pipelines once per process, before it hands parameters to anybody; 
 context therefore tells this module first, and has the pipelines built anew where it changes.
 """
 
-from ragtuned_kedro.schemas.parameters import EngineParams
+from ragtuned_kedro.schemas.teaching_parameters import EngineParams
 
 EMBEDDED = EngineParams(
     build_graph="embedded",

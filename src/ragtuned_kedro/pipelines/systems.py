@@ -17,7 +17,8 @@ from ragtuned_kedro.answering.nearest_passage import open_nearest_passage
 from ragtuned_kedro.answering.rag_tuned_retrieval import open_rag_tuned_retrieval
 from ragtuned_kedro.answering.systems import System
 from ragtuned_kedro.answering.vanilla_rag import index_vanilla_rag, open_vanilla_rag
-from ragtuned_kedro.schemas.parameters import AnsweringParams, BaseModelParams, RecallParams
+from ragtuned_kedro.schemas.answering_parameters import AnsweringParams, RecallParams
+from ragtuned_kedro.schemas.model_parameters import BaseModelParams
 from ragtuned_kedro.schemas.records import BaseModelFolder
 
 # torch takes seconds to import, and every command of the project imports this file.

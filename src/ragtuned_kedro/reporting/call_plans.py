@@ -13,7 +13,8 @@ from ragtuned_kedro.language_models.estimate import (
     price_plan,
 )
 from ragtuned_kedro.language_models.prompt_files import PromptBook
-from ragtuned_kedro.schemas.parameters import EstimateParams, SpendingParams, TeachingParams
+from ragtuned_kedro.schemas.endpoint_parameters import SpendingParams
+from ragtuned_kedro.schemas.teaching_parameters import EstimateParams, TeachingParams
 
 # A community report, a description and a name, in tokens: only their order of size matters.
 _REPORT_TOKENS, _DESCRIPTION_TOKENS, _NAME_TOKENS = 400, 60, 4

@@ -8,8 +8,9 @@ import pandas as pd
 
 from ragtuned_kedro.language_models.egress import is_loopback
 from ragtuned_kedro.language_models.purse import Amount
-from ragtuned_kedro.schemas.parameters import SpendingParams
-from ragtuned_kedro.schemas.tables import Disclosures, Spendings, frame_of
+from ragtuned_kedro.schemas.call_tables import Disclosures, Spendings
+from ragtuned_kedro.schemas.endpoint_parameters import SpendingParams
+from ragtuned_kedro.schemas.tables import frame_of
 
 _AMOUNTS = ("calls", "prompt_tokens", "completion_tokens", "money")
 

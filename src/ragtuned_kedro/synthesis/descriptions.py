@@ -6,15 +6,8 @@ from dataclasses import dataclass
 
 from spacy.tokens import Doc, Token
 
-from ragtuned_kedro.synthesis.clauses import (
-    NAMES,
-    Clause,
-    PersonTest,
-    phrase,
-    read_clauses,
-    referent,
-    tidy,
-)
+from ragtuned_kedro.synthesis.clauses import Clause, read_clauses
+from ragtuned_kedro.synthesis.constituents import NAMES, PersonTest, phrase, referent, tidy
 
 _KIN = re.compile(
     r"\b(sister|brother|mother|father|daughter|son|wife|husband|widow|aunt|uncle|nephew|niece|"

@@ -16,7 +16,8 @@ from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.prompt_files import PromptBook
 from ragtuned_kedro.schemas.ids import content_id, seeded_order
 from ragtuned_kedro.schemas.records import Prompt
-from ragtuned_kedro.schemas.tables import GroundingCalibration, frame_of
+from ragtuned_kedro.schemas.synthesis_tables import GroundingCalibration
+from ragtuned_kedro.schemas.tables import frame_of
 from ragtuned_kedro.schemas.teacher_replies import GroundingVerdict
 from ragtuned_kedro.synthesis.quotes import Quotes
 

@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from ragtuned_kedro.synthesis.clauses import PersonTest
+from ragtuned_kedro.synthesis.constituents import PersonTest
 from ragtuned_kedro.synthesis.descriptions import Description, read_descriptions
 from ragtuned_kedro.synthesis.drafts import Draft, first_upper
 from ragtuned_kedro.synthesis.reading import ReadSentence

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 import pandas as pd
 
 from ragtuned_kedro.synthesis.asking import ask
-from ragtuned_kedro.synthesis.clauses import PersonTest, phrase, read_clauses
+from ragtuned_kedro.synthesis.clauses import read_clauses
+from ragtuned_kedro.synthesis.constituents import PersonTest, phrase
 from ragtuned_kedro.synthesis.descriptions import ask_description, read_descriptions
 from ragtuned_kedro.synthesis.drafts import Draft
 from ragtuned_kedro.synthesis.reading import ReadSentence

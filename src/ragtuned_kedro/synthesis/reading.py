@@ -7,7 +7,7 @@ import pandas as pd
 from spacy.language import Language
 from spacy.tokens import Doc, Token
 
-from ragtuned_kedro.synthesis.clauses import NAMES, PersonTest, is_person
+from ragtuned_kedro.synthesis.constituents import NAMES, PersonTest, is_person
 
 _POSSESSIVE = frozenset({"his", "her", "its", "my"})
 _PRONOUNS = _POSSESSIVE | {"he", "she", "it", "him", "i", "me", "mine", "hers"}

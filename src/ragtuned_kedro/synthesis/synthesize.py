@@ -12,14 +12,8 @@ from spacy.language import Language
 from ragtuned_kedro.language_models.token_spans import TokenSpans
 from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.ids import content_id
-from ragtuned_kedro.schemas.tables import (
-    Ledger,
-    QaEvidence,
-    QaPairs,
-    Rejections,
-    TrainingQueries,
-    frame_of,
-)
+from ragtuned_kedro.schemas.synthesis_tables import QaEvidence, QaPairs, TrainingQueries
+from ragtuned_kedro.schemas.tables import Ledger, Rejections, frame_of
 from ragtuned_kedro.synthesis import overviews
 from ragtuned_kedro.synthesis.choose import choose_drafts
 from ragtuned_kedro.synthesis.drafts import KINDS, Draft

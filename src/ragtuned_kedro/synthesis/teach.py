@@ -11,14 +11,8 @@ from ragtuned_kedro.language_models.asked import calls_table
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.prompt_files import PromptBook
 from ragtuned_kedro.schemas.ids import content_id
-from ragtuned_kedro.schemas.tables import (
-    Ledger,
-    QaEvidence,
-    QaPairs,
-    Rejections,
-    TrainingQueries,
-    frame_of,
-)
+from ragtuned_kedro.schemas.synthesis_tables import QaEvidence, QaPairs, TrainingQueries
+from ragtuned_kedro.schemas.tables import Ledger, Rejections, frame_of
 from ragtuned_kedro.synthesis.anchors import GraphTables, draw_anchors
 from ragtuned_kedro.synthesis.drafts import SCOPES, Draft
 from ragtuned_kedro.synthesis.gates import drop_near_duplicates, normalise, pass_gates

@@ -13,8 +13,9 @@ from kedro.io import DatasetError
 from kedro.utils import find_kedro_project
 
 from ragtuned_kedro.answering.systems import build_prompt
+from ragtuned_kedro.schemas.answering_parameters import AnsweringParams
 from ragtuned_kedro.schemas.errors import UserError
-from ragtuned_kedro.schemas.parameters import AnsweringParams, ExampleParams
+from ragtuned_kedro.schemas.synthesis_parameters import ExampleParams
 
 
 def main() -> int:

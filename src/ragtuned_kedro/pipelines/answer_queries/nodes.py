@@ -3,7 +3,8 @@ from pathlib import Path
 import pandas as pd
 
 from ragtuned_kedro.answering import systems
-from ragtuned_kedro.schemas.parameters import AnsweringParams, ExampleParams
+from ragtuned_kedro.schemas.answering_parameters import AnsweringParams
+from ragtuned_kedro.schemas.synthesis_parameters import ExampleParams
 
 
 def answer_queries(

@@ -5,7 +5,7 @@ from ragtuned_kedro.graph.build import build_graph
 from ragtuned_kedro.graph.extract import extract_mentions
 from ragtuned_kedro.graph.merge import merge_mentions
 from ragtuned_kedro.language_models.spacy_pipeline import load_spacy
-from ragtuned_kedro.schemas.parameters import ExtractionParams
+from ragtuned_kedro.schemas.graph_parameters import ExtractionParams
 
 
 def extract(

@@ -6,7 +6,8 @@ from ragtuned_kedro.graph.teacher_extract import extract_with_teacher
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.prompt_files import PromptBook
 from ragtuned_kedro.language_models.spacy_pipeline import load_spacy
-from ragtuned_kedro.schemas.parameters import ExtractionParams, TeachingParams
+from ragtuned_kedro.schemas.graph_parameters import ExtractionParams
+from ragtuned_kedro.schemas.teaching_parameters import TeachingParams
 
 
 def split(

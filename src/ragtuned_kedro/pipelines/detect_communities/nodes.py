@@ -2,7 +2,7 @@ import networkx as nx
 import pandas as pd
 
 from ragtuned_kedro.communities.detect import detect_communities
-from ragtuned_kedro.schemas.parameters import CommunityParams
+from ragtuned_kedro.schemas.graph_parameters import CommunityParams
 
 
 def detect(

@@ -18,17 +18,18 @@ from ragtuned_kedro.language_models.token_spans import load_token_spans
 from ragtuned_kedro.pipelines.systems import CANDIDATE, SYSTEMS
 from ragtuned_kedro.reporting.call_plans import plan_teaching, price_plans
 from ragtuned_kedro.reporting.system_tables import FittingTable, name_column
-from ragtuned_kedro.schemas.parameters import (
-    ComparedQuestionsParams,
+from ragtuned_kedro.schemas.answering_parameters import ComparedQuestionsParams
+from ragtuned_kedro.schemas.call_tables import CallEstimates
+from ragtuned_kedro.schemas.evaluation_parameters import JudgingParams
+from ragtuned_kedro.schemas.graph_parameters import ExtractionParams
+from ragtuned_kedro.schemas.records import BaseModelFolder
+from ragtuned_kedro.schemas.tables import frame_of
+from ragtuned_kedro.schemas.teaching_parameters import (
     EngineParams,
     EstimateParams,
-    ExtractionParams,
-    JudgingParams,
     TeacherQuestionParams,
     TeachingParams,
 )
-from ragtuned_kedro.schemas.records import BaseModelFolder
-from ragtuned_kedro.schemas.tables import CallEstimates, frame_of
 
 logger = logging.getLogger(__name__)
 

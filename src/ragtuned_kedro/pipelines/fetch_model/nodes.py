@@ -2,7 +2,7 @@ from pathlib import Path
 
 from ragtuned_kedro.language_models.base_model import resolve_base_model
 from ragtuned_kedro.language_models.embedder import find_embedder
-from ragtuned_kedro.schemas.parameters import BaseModelParams, EncoderParams
+from ragtuned_kedro.schemas.model_parameters import BaseModelParams, EncoderParams
 from ragtuned_kedro.schemas.records import BaseModelFolder
 
 

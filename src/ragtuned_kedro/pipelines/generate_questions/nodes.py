@@ -3,7 +3,8 @@ import pandas as pd
 from ragtuned_kedro.evaluation import generate
 from ragtuned_kedro.evaluation.generated import OtherQuestions, choose_generated
 from ragtuned_kedro.evaluation.sample import sample_queries
-from ragtuned_kedro.schemas.parameters import ComparedQuestionsParams, GenerationParams
+from ragtuned_kedro.schemas.answering_parameters import ComparedQuestionsParams
+from ragtuned_kedro.schemas.evaluation_parameters import GenerationParams
 
 
 def generate_questions(

@@ -5,11 +5,8 @@ from ragtuned_kedro.evaluation.generated import OtherQuestions, choose_generated
 from ragtuned_kedro.evaluation.teacher_questions import ReadTables, ask_teacher
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.prompt_files import PromptBook
-from ragtuned_kedro.schemas.parameters import (
-    GenerationParams,
-    TeacherQuestionParams,
-    TeachingParams,
-)
+from ragtuned_kedro.schemas.evaluation_parameters import GenerationParams
+from ragtuned_kedro.schemas.teaching_parameters import TeacherQuestionParams, TeachingParams
 
 
 def have_questions_written(

@@ -9,7 +9,7 @@ from ragtuned_kedro.evaluation.scorecard import QUERY_SET
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.prompt_files import PromptBook
 from ragtuned_kedro.pipelines.systems import CANDIDATE, SYSTEMS
-from ragtuned_kedro.schemas.parameters import JudgingParams, ScoringParams
+from ragtuned_kedro.schemas.evaluation_parameters import JudgingParams, ScoringParams
 from ragtuned_kedro.schemas.records import BaseModelFolder
 
 logger = logging.getLogger(__name__)

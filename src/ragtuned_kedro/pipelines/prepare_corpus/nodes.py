@@ -5,7 +5,7 @@ import pandas as pd
 from ragtuned_kedro.corpus.chunk import chunk_documents
 from ragtuned_kedro.corpus.read import read_documents
 from ragtuned_kedro.language_models.token_spans import load_token_spans
-from ragtuned_kedro.schemas.parameters import ChunkingParams, CorpusParams
+from ragtuned_kedro.schemas.corpus_parameters import ChunkingParams, CorpusParams
 from ragtuned_kedro.schemas.records import BaseModelFolder
 
 logger = logging.getLogger(__name__)

@@ -7,15 +7,12 @@ from ragtuned_kedro.evaluation.promotion import local_recall
 from ragtuned_kedro.language_models.adapter_folder import read_adapter_card
 from ragtuned_kedro.pipelines.register_model.registry import Scored, register_adapter
 from ragtuned_kedro.pipelines.systems import BASELINE, CANDIDATE
+from ragtuned_kedro.schemas.answering_parameters import AnsweringParams, RecallParams
+from ragtuned_kedro.schemas.evaluation_parameters import RegistryParams
 from ragtuned_kedro.schemas.ids import fingerprint
-from ragtuned_kedro.schemas.parameters import (
-    AnsweringParams,
-    BaseModelParams,
-    ExampleParams,
-    RecallParams,
-    RegistryParams,
-)
+from ragtuned_kedro.schemas.model_parameters import BaseModelParams
 from ragtuned_kedro.schemas.records import BaseModelFolder
+from ragtuned_kedro.schemas.synthesis_parameters import ExampleParams
 
 
 def register_model(

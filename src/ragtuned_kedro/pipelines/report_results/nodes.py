@@ -16,8 +16,9 @@ from ragtuned_kedro.reporting.loss_plot import draw_loss
 from ragtuned_kedro.reporting.page import Pictures, ReportTables, render_page
 from ragtuned_kedro.reporting.stages import count_rows, rejection_ledger
 from ragtuned_kedro.reporting.win_matrix import draw_win_matrix
-from ragtuned_kedro.schemas.parameters import ReportingParams
-from ragtuned_kedro.schemas.tables import GroundingCalibration, frame_of
+from ragtuned_kedro.schemas.reporting_parameters import ReportingParams
+from ragtuned_kedro.schemas.synthesis_tables import GroundingCalibration
+from ragtuned_kedro.schemas.tables import frame_of
 
 
 def count_stage_rows(**tables: Sized) -> pd.DataFrame:

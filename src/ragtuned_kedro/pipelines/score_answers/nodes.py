@@ -17,7 +17,8 @@ from ragtuned_kedro.evaluation.verdicts import verdicts_from_scores
 from ragtuned_kedro.language_models.embedder import Embedder, load_embedder
 from ragtuned_kedro.pipelines.lineage import find_stages, index_nodes
 from ragtuned_kedro.pipelines.systems import ALL_INDEX_COSTS, BASELINE, CANDIDATE, SYSTEMS
-from ragtuned_kedro.schemas.parameters import AnsweringParams, ScoringParams
+from ragtuned_kedro.schemas.answering_parameters import AnsweringParams
+from ragtuned_kedro.schemas.evaluation_parameters import ScoringParams
 
 _TUNING = "tune_adapter"
 

@@ -5,12 +5,9 @@ import pandas as pd
 from ragtuned_kedro.language_models.chat import load_chat
 from ragtuned_kedro.language_models.spacy_pipeline import load_spacy
 from ragtuned_kedro.language_models.token_spans import load_token_spans
-from ragtuned_kedro.schemas.parameters import (
-    ExampleParams,
-    ExtractionParams,
-    SynthesisParams,
-)
+from ragtuned_kedro.schemas.graph_parameters import ExtractionParams
 from ragtuned_kedro.schemas.records import BaseModelFolder, Message, TrainingExample
+from ragtuned_kedro.schemas.synthesis_parameters import ExampleParams, SynthesisParams
 from ragtuned_kedro.synthesis.examples import build_examples
 from ragtuned_kedro.synthesis.synthesize import Corpus, synthesize
 

@@ -5,8 +5,9 @@ import pandas as pd
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.prompt_files import PromptBook
 from ragtuned_kedro.language_models.token_spans import load_token_spans
-from ragtuned_kedro.schemas.parameters import SynthesisParams, TeachingParams
 from ragtuned_kedro.schemas.records import BaseModelFolder
+from ragtuned_kedro.schemas.synthesis_parameters import SynthesisParams
+from ragtuned_kedro.schemas.teaching_parameters import TeachingParams
 from ragtuned_kedro.synthesis.anchors import GraphTables
 from ragtuned_kedro.synthesis.synthesize import Corpus
 from ragtuned_kedro.synthesis.teach import Room, synthesize_with_teacher

@@ -3,13 +3,13 @@ from pathlib import Path
 import pandas as pd
 
 from ragtuned_kedro.language_models.weights import Quantization
-from ragtuned_kedro.schemas.parameters import (
-    BaseModelParams,
+from ragtuned_kedro.schemas.model_parameters import BaseModelParams
+from ragtuned_kedro.schemas.records import BaseModelFolder, TrainingExample
+from ragtuned_kedro.schemas.tuning_parameters import (
     LoraParams,
     OptimizationParams,
     QuantizationParams,
 )
-from ragtuned_kedro.schemas.records import BaseModelFolder, TrainingExample
 
 History = dict[str, list[dict[str, float]]]
 

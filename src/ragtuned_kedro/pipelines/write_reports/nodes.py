@@ -2,7 +2,7 @@ import pandas as pd
 
 from ragtuned_kedro.communities.report import write_reports
 from ragtuned_kedro.language_models.token_spans import load_token_spans
-from ragtuned_kedro.schemas.parameters import ReportParams
+from ragtuned_kedro.schemas.graph_parameters import ReportParams
 from ragtuned_kedro.schemas.records import BaseModelFolder
 
 

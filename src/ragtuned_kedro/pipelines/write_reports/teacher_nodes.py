@@ -4,8 +4,9 @@ from ragtuned_kedro.communities.teacher_report import report_with_teacher
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.prompt_files import PromptBook
 from ragtuned_kedro.language_models.token_spans import load_token_spans
-from ragtuned_kedro.schemas.parameters import ReportParams, TeachingParams
+from ragtuned_kedro.schemas.graph_parameters import ReportParams
 from ragtuned_kedro.schemas.records import BaseModelFolder
+from ragtuned_kedro.schemas.teaching_parameters import TeachingParams
 
 
 def write(
