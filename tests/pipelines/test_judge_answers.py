@@ -163,6 +163,9 @@ def test_a_judges_disclosures_name_the_evidence_and_what_answers_may_repeat(
         *no_links,
         run.community_members.head(0),
         run.questions.evidence,
+        t.frame_of(t.Sentences, []),
+        BaseModelFolder("none", "none", "none"),
+        t.frame_of(t.Sendings, []),
         judge_calls=made["judge_calls"],
     )
     assert set(listed["source_uri"]) == set(run.documents["source_uri"])

@@ -101,6 +101,7 @@ def _catalog(
         "judgements": t.frame_of(t.Judgements, []),
         "judge_metrics": t.frame_of(t.Metrics, []),
         "judge_calls": t.frame_of(t.ModelCalls, []),
+        "sendings": t.frame_of(t.Sendings, []),
         "call_estimates": t.frame_of(t.CallEstimates, []),
         "entity_chunks": t.frame_of(t.EntityChunks, []),
         "relationship_chunks": t.frame_of(t.RelationshipChunks, []),
