@@ -11,6 +11,7 @@ from ragtuned_kedro.language_models.embedder import load_embedder
 from ragtuned_kedro.language_models.embedding_endpoint import EmbeddingEndpoint
 from ragtuned_kedro.schemas.endpoint_parameters import EmbeddingParams, LimitParams, SpendingParams
 from ragtuned_kedro.schemas.errors import UserError
+from ragtuned_kedro.schemas.records import BaseModelFolder
 from tests.language_models.embedding_server import VOWELS, serve_embeddings
 from tests.language_models.endpoints import LIMITS, SPENDING
 
@@ -63,6 +64,13 @@ def test_no_text_is_paid_for_twice(tmp_path):
         again = open_embedder(server.url, path)([*TEXTS, "a new one"])
         assert sorted(server.texts()) == sorted({*TEXTS, "a new one"})
     assert (again[:5] == first).all()
+
+
+def test_no_text_has_no_vector_and_wakes_no_embedder(tmp_path):
+    nowhere = BaseModelFolder(str(tmp_path / "none"), "none", "none")
+    over_http = open_embedder("http://127.0.0.1:9/v1", tmp_path / "store")
+    for embedder in (nowhere, over_http):
+        assert load_embedder(embedder, device="cpu")([]).shape[0] == 0
 
 
 def test_another_model_or_length_is_another_embedding(tmp_path):

@@ -22,12 +22,12 @@ from ragtuned_kedro.language_models.scripted import ScriptedModel
 from ragtuned_kedro.pipelines.account_spending.nodes import list_disclosures
 from ragtuned_kedro.pipelines.judge_answers import create_pipeline
 from ragtuned_kedro.pipelines.systems import SYSTEMS
-from ragtuned_kedro.schemas.call_tables import ModelCalls
+from ragtuned_kedro.schemas.call_tables import ModelCalls, Sendings
 from ragtuned_kedro.schemas.corpus_tables import Chunks
 from ragtuned_kedro.schemas.endpoint_parameters import ReplyParams, SpendingParams
 from ragtuned_kedro.schemas.evaluation_parameters import JudgingParams
 from ragtuned_kedro.schemas.evaluation_tables import JudgeChecks, Judgements, Metrics, Verdicts
-from ragtuned_kedro.schemas.graph_tables import EntityChunks, RelationshipChunks
+from ragtuned_kedro.schemas.graph_tables import EntityChunks, RelationshipChunks, Sentences
 from ragtuned_kedro.schemas.records import BaseModelFolder
 from ragtuned_kedro.schemas.tables import Rejections, frame_of
 from tests.evaluation.test_judge import _reply
@@ -168,6 +168,9 @@ def test_a_judges_disclosures_name_the_evidence_and_what_answers_may_repeat(
         *no_links,
         run.community_members.head(0),
         run.questions.evidence,
+        frame_of(Sentences, []),
+        BaseModelFolder("none", "none", "none"),
+        frame_of(Sendings, []),
         judge_calls=made["judge_calls"],
     )
     assert set(listed["source_uri"]) == set(run.documents["source_uri"])

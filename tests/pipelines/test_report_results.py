@@ -19,7 +19,7 @@ from ragtuned_kedro.pipelines.systems import ALL_INDEX_COSTS, SYSTEMS
 from ragtuned_kedro.reporting.stages import STAGE_OF
 from ragtuned_kedro.schemas.answering_parameters import AnsweringParams, ComparedQuestionsParams
 from ragtuned_kedro.schemas.answering_tables import IndexCosts
-from ragtuned_kedro.schemas.call_tables import CallEstimates, ModelCalls
+from ragtuned_kedro.schemas.call_tables import CallEstimates, ModelCalls, Sendings
 from ragtuned_kedro.schemas.corpus_tables import Chunks
 from ragtuned_kedro.schemas.evaluation_parameters import GenerationParams, ScoringParams
 from ragtuned_kedro.schemas.evaluation_tables import Judgements, Metrics, RunningCosts
@@ -111,6 +111,7 @@ def _catalog(
         "call_estimates": frame_of(CallEstimates, []),
         "entity_chunks": frame_of(EntityChunks, []),
         "relationship_chunks": frame_of(RelationshipChunks, []),
+        "sendings": frame_of(Sendings, []),
         "stage_seconds": {"tune_adapter": {"tune": 3.0}},
         "params:compared_questions": ComparedQuestionsParams(n_questions=None, seed=1),
         "params:generation": GenerationParams(

@@ -5,7 +5,7 @@ import pytest
 
 from ragtuned_kedro.language_models.estimate import CallPlan, plan_counted, price_plan
 from ragtuned_kedro.reporting.spending import compare_spending, disclose
-from ragtuned_kedro.schemas.call_tables import CallEstimates, ModelCalls
+from ragtuned_kedro.schemas.call_tables import CallEstimates, ModelCalls, Sendings
 from ragtuned_kedro.schemas.endpoint_parameters import SpendingParams
 from ragtuned_kedro.schemas.tables import frame_of
 
@@ -27,7 +27,7 @@ def call(n: int, key: str, *, stage: str = "s", outcome: str = "valid") -> dict:
         "key": key,
         "model_id": "m",
         "endpoint": "http://10.0.0.1/v1",
-        "request_sha": "x",
+        "request_sha": f"sha-{n}",
         "attempt": 0,
         "outcome": outcome,
         "text": "t" if outcome == "valid" else None,
@@ -119,3 +119,16 @@ def test_every_document_behind_a_call_is_listed_even_where_the_call_failed():
     is_strange = listed["stage"] == "strange"
     assert (listed["n_calls"] == 0).tolist() == is_strange.tolist()
     assert (listed["n_possible_calls"] == 1).tolist() == is_strange.tolist()
+
+
+def test_what_was_sent_is_listed_once_whether_or_not_an_answer_came():
+    chunks = pd.DataFrame({"chunk_id": ["chunk-1", "chunk-2"], "doc_id": ["doc-1", "doc-2"]})
+    documents = pd.DataFrame({"doc_id": ["doc-1", "doc-2"], "source_uri": ["1.md", "2.md"]})
+    answered = call(1, "chunk-1")
+    columns = list(Sendings.to_schema().columns)
+    sent = [{name: row[name] for name in columns} for row in (answered, call(2, "chunk-2"))]
+    listed = disclose(
+        [frame_of(Sendings, sent), frame_of(ModelCalls, [answered])], documents, chunks, {}
+    )
+    assert listed.set_index("source_uri")["n_calls"].to_dict() == {"1.md": 1, "2.md": 1}
+    assert listed["n_possible_calls"].tolist() == [0, 0]

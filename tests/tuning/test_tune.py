@@ -170,11 +170,26 @@ def test_layers_below_the_first_carry_no_adapter(toy_model, tmp_path):
     assert all(".layers.1." in name for name in names)
 
 
-def test_nothing_to_train_on_is_the_users_to_fix(toy_model, tmp_path):
+def test_examples_that_are_all_held_out_are_the_users_to_fix(toy_model, tmp_path):
+    held_out = [one.model_copy(update={"split": "validation"}) for one in make_examples()]
     with pytest.raises(UserError, match="validation_share"):
         tune_adapter(
-            [], toy_model, workspace=tmp_path, quantization=PLAIN, lora=LORA, schedule=SCHEDULE
+            held_out,
+            toy_model,
+            workspace=tmp_path,
+            quantization=PLAIN,
+            lora=LORA,
+            schedule=SCHEDULE,
         )
+
+
+def test_without_examples_the_adapter_changes_nothing(toy_model, tmp_path):
+    settings = {"quantization": PLAIN, "lora": LORA, "schedule": SCHEDULE}
+    folder, log = tune_adapter([], toy_model, workspace=tmp_path, **settings)
+    assert len(log) == 0
+    deltas = load_file(folder / "adapter_model.safetensors")
+    assert not any(one.any() for name, one in deltas.items() if "lora_B" in name)
+    assert tune_adapter([], toy_model, workspace=tmp_path, **settings)[0] == folder
 
 
 def test_the_tuned_model_answers_what_it_was_taught_from_nf4_weights(toy_model, tmp_path):

@@ -175,7 +175,9 @@ class Asker:
 
     async def _complete(self, prompt: Prompt, sha: str, max_new_tokens: int) -> Completion:
         try:
-            completion = await self._paid.pay(prompt, max_new_tokens, None)
+            completion = await self._paid.pay(
+                prompt, max_new_tokens, None, sha=sha, attempt=0, stage="complete"
+            )
         except RequestRefusedError as error:
             return Completion(prompt.key, "", "error", 0, 0, 0.0, str(error))
         if completion.finish_reason != "error":
@@ -219,7 +221,14 @@ class Asker:
         if calls and calls[-1].outcome != "length":
             sent = show_fault(asked, (calls[-1].error or "it was not valid").partition(": ")[2])
         try:
-            completion = await self._paid.pay(sent, max_new_tokens, strict_schema(errand.into))
+            completion = await self._paid.pay(
+                sent,
+                max_new_tokens,
+                strict_schema(errand.into),
+                sha=sha,
+                attempt=len(calls),
+                stage=errand.stage,
+            )
         except RequestRefusedError as error:
             nothing = Completion(asked.key, "", "error", 0, 0, 0.0)
             refused = f"refused: {error}"

@@ -14,6 +14,10 @@ Keep = Callable[[Sequence[Completion]], None]
 ReplyMode = Literal["json_schema", "json_object", "prompt"]
 
 
+def do_nothing() -> None:
+    """Do nothing before a prompt leaves."""
+
+
 class LanguageModel(Protocol):
     """One completion per prompt, in the same order; a failed call is a completion too."""
 
@@ -70,9 +74,16 @@ class CallableModel(Protocol):
         ...
 
     async def call(
-        self, prompt: Prompt, *, max_new_tokens: int, schema: dict[str, Any] | None = None
+        self,
+        prompt: Prompt,
+        *,
+        max_new_tokens: int,
+        schema: dict[str, Any] | None = None,
+        before: Callable[[], None] = do_nothing,
     ) -> Completion:
         """Answer one prompt; `schema` is the JSON schema that the reply should follow.
+
+        `before` is called whenever the prompt is about to leave; if it raises, nothing leaves.
 
         A call that failed and may succeed later is a completion that finished with error.
 

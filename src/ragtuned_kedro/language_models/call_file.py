@@ -1,4 +1,4 @@
-"""The SQLite file in which answered calls lie, one row each."""
+"""The SQLite file in which calls lie: one row when they are sent, one when they are answered."""
 
 import dataclasses
 import sqlite3
@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ragtuned_kedro.schemas.errors import UserError
 
@@ -31,6 +31,16 @@ CREATE TABLE IF NOT EXISTS calls (
     peak_memory_bytes INTEGER NOT NULL DEFAULT 0,
     kept_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
     PRIMARY KEY (request_sha, attempt)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sendings (
+    request_sha TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    stage TEXT NOT NULL,
+    key TEXT NOT NULL,
+    model_id TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    sent_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    PRIMARY KEY (request_sha, attempt, stage, key, model_id, endpoint)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS reply_modes (
     endpoint TEXT NOT NULL,
@@ -64,6 +74,17 @@ class Call:
     error: str | None = None
     first_token_seconds: float | None = None
     peak_memory_bytes: int = 0
+
+
+class Sending(NamedTuple):
+    """One call that leaves: a row of `schemas.call_tables.Sendings`."""
+
+    request_sha: str
+    attempt: int
+    stage: str
+    key: str
+    model_id: str
+    endpoint: str
 
 
 FIELDS = [field.name for field in dataclasses.fields(Call)]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ragtuned_kedro.language_models.boundary import Keep, LanguageModel
-from ragtuned_kedro.language_models.call_file import FIELDS, Call, CallFile
+from ragtuned_kedro.language_models.call_file import FIELDS, Call, CallFile, Sending
 from ragtuned_kedro.schemas.ids import fingerprint
 from ragtuned_kedro.schemas.records import Completion, Prompt
 
@@ -88,10 +88,32 @@ class CompletionStore(CallFile):
                 [_VALUES(call) for call in calls],
             )
 
+    def add_sendings(self, sendings: Iterable[Sending]) -> None:
+        """Write down what is about to leave, before it does; what stands there already stays."""
+        names, marks = ", ".join(Sending._fields), ", ".join("?" * len(Sending._fields))
+        with self.writing() as connection:
+            connection.executemany(
+                f"INSERT OR IGNORE INTO sendings ({names}) VALUES ({marks})",  # noqa: S608
+                sendings,
+            )
+
+    def sendings(self) -> list[Sending]:
+        """List everything that ever left."""
+        query = f"SELECT {', '.join(Sending._fields)} FROM sendings ORDER BY 1, 2, 3, 4, 5, 6"  # noqa: S608
+        return [Sending(*row) for row in self.rows(query)]
+
     def calls_of(self, request: str) -> list[Call]:
         """List the answered calls of a request, first attempt first."""
         query = f"SELECT {_COLUMNS} FROM calls WHERE request_sha = ? ORDER BY attempt"  # noqa: S608
         return [Call(*row) for row in self.rows(query, request)]
+
+    def calls_at(self, stage: str, model_id: str, endpoint: str) -> list[Call]:
+        """List the answered calls of one stage to one model."""
+        query = (
+            f"SELECT {_COLUMNS} FROM calls "  # noqa: S608
+            "WHERE stage = ? AND model_id = ? AND endpoint = ? ORDER BY request_sha, attempt"
+        )
+        return [Call(*row) for row in self.rows(query, stage, model_id, endpoint)]
 
     def spent(self, model_id: str, endpoint: str) -> tuple[int, int, int]:
         """Sum calls, prompt tokens and completion tokens that a model has cost so far."""

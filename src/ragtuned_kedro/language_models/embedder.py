@@ -53,6 +53,8 @@ def load_embedder(embedder: Embedder, *, device: str) -> Embed:
     device = choose_device(device)
 
     def embed(texts: Sequence[str]) -> np.ndarray:
+        if not texts:
+            return np.zeros((0, 0), dtype=np.float32)
         model = _sentence_transformer(folder.path, device)
         vectors = model.encode(
             list(texts), normalize_embeddings=True, show_progress_bar=len(texts) > 1000

@@ -1,23 +1,26 @@
 """Embeddings from any OpenAI-compatible endpoint, each text paid for once."""
 
 import base64
+import dataclasses
 import json
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from pydantic import BaseModel, Field, SecretStr
 
+from ragtuned_kedro.language_models.asked import call_row, calls_table
 from ragtuned_kedro.language_models.boundary import RequestRefusedError
 from ragtuned_kedro.language_models.bounded import run_bounded
-from ragtuned_kedro.language_models.call_file import Call
+from ragtuned_kedro.language_models.call_file import Call, Sending
 from ragtuned_kedro.language_models.completion_store import CompletionStore
 from ragtuned_kedro.language_models.endpoint import Endpoint
 from ragtuned_kedro.language_models.faults import Fault
 from ragtuned_kedro.language_models.purse import Amount, Purse
-from ragtuned_kedro.schemas.endpoint_parameters import EmbeddingParams
+from ragtuned_kedro.schemas.endpoint_parameters import EmbeddingParams, SpendingParams
 from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.ids import fingerprint
 
@@ -66,9 +69,25 @@ class EmbeddingEndpoint:
         self._purse = Purse(params.spending, role=role)
 
     @property
+    def spending(self) -> SpendingParams:
+        """Give the prices and caps."""
+        return self._params.spending
+
+    @property
     def revision(self) -> str:
         """Name what decides the vectors: an index made with another revision is another index."""
         return fingerprint([STAGE, self._params.model, self._params.dimensions])
+
+    def request_sha(self, text: str) -> str:
+        """Name a text as it is named where it was sent."""
+        return fingerprint([self.revision, text])
+
+    def calls(self) -> pd.DataFrame:
+        """List the answered calls of all runs, one per text, as ModelCalls."""
+        calls = self._store.calls_at(STAGE, self._params.model, self._params.url)
+        return calls_table(
+            [call_row(dataclasses.replace(one, text=None), one.request_sha) for one in calls]
+        )
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Embed texts: (n, dimensions), float32, in their order; equal texts are sent once.
@@ -77,7 +96,7 @@ class EmbeddingEndpoint:
             UserError: If the endpoint does not embed them or a cap is reached; what it embedded
                 before is kept.
         """
-        shas = [fingerprint([self.revision, text]) for text in texts]
+        shas = [self.request_sha(text) for text in texts]
         wanted = dict(zip(shas, texts, strict=True))
         unknown = [(sha, text) for sha, text in wanted.items() if self._store.get(sha) is None]
         size = self._params.batch_size
@@ -105,14 +124,21 @@ class EmbeddingEndpoint:
         # A token is at least one byte.
         n_bytes = sum(len(text.encode()) for text in texts)
         most, paid = Amount(len(batch), n_bytes, 0), Amount()
+        where = self._params.model, self._params.url
+        sendings = [Sending(sha, 0, STAGE, sha, *where) for sha, _ in batch]
+
+        def send() -> Awaitable[_Embedded | Fault]:
+            self._store.add_sendings(sendings)
+            return self._endpoint.post(
+                "embeddings",
+                self._body(texts),
+                lambda content, seconds: _read(content, seconds, n_texts=len(texts)),
+            )
+
         await self._purse.reserve(most)
         try:
             outcome = await self._endpoint.insist(
-                lambda: self._endpoint.post(
-                    "embeddings",
-                    self._body(texts),
-                    lambda content, seconds: _read(content, seconds, n_texts=len(texts)),
-                ),
+                send,
                 expected_tokens=n_bytes / 4,
                 n_tokens=lambda embedded: embedded.usage.prompt_tokens if embedded.usage else 0,
             )

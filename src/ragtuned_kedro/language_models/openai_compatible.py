@@ -1,12 +1,17 @@
 """Any OpenAI-compatible chat endpoint (hosted, vLLM, llama.cpp, Ollama, TGI) as a model."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from pydantic import SecretStr
 
-from ragtuned_kedro.language_models.boundary import Keep, ReplyMode, RequestRefusedError
+from ragtuned_kedro.language_models.boundary import (
+    Keep,
+    ReplyMode,
+    RequestRefusedError,
+    do_nothing,
+)
 from ragtuned_kedro.language_models.bounded import run_bounded
 from ragtuned_kedro.language_models.chat_wire import read_answer, request_body
 from ragtuned_kedro.language_models.completion_store import CompletionStore
@@ -82,7 +87,12 @@ class OpenAiCompatibleModel:
         return self._endpoint.open()
 
     async def call(
-        self, prompt: Prompt, *, max_new_tokens: int, schema: dict[str, Any] | None = None
+        self,
+        prompt: Prompt,
+        *,
+        max_new_tokens: int,
+        schema: dict[str, Any] | None = None,
+        before: Callable[[], None] = do_nothing,
     ) -> Completion:
         """Answer one prompt, waiting for the limits and asking again after passing faults.
 
@@ -90,11 +100,16 @@ class OpenAiCompatibleModel:
             RequestRefusedError: If the endpoint will never take this prompt.
             UserError: If it takes no prompt at all: dead, a wrong key, an unknown model.
         """
+
+        def send() -> Awaitable[Completion | Fault]:
+            before()
+            return self.try_once(
+                prompt, max_new_tokens=max_new_tokens, schema=schema, mode=self.mode or "prompt"
+            )
+
         n_bytes = sum(len(message.content.encode()) for message in prompt.messages)
         outcome = await self._endpoint.insist(
-            lambda: self.try_once(
-                prompt, max_new_tokens=max_new_tokens, schema=schema, mode=self.mode or "prompt"
-            ),
+            send,
             expected_tokens=n_bytes / 4 + max_new_tokens,
             n_tokens=lambda answered: answered.n_prompt_tokens + answered.n_completion_tokens,
         )

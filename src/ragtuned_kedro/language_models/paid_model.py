@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from ragtuned_kedro.language_models.boundary import CallableModel, RequestRefusedError
-from ragtuned_kedro.language_models.call_file import Call, Outcome
+from ragtuned_kedro.language_models.call_file import Call, Outcome, Sending
 from ragtuned_kedro.language_models.completion_store import CompletionStore, request_sha
+from ragtuned_kedro.language_models.leaving import Leaving
 from ragtuned_kedro.language_models.purse import Amount, Purse
 from ragtuned_kedro.schemas.records import Completion, Prompt
 
@@ -24,6 +26,7 @@ class PaidModel:
         self.model = model
         self.store = store
         self._purse = purse
+        self._leaving = Leaving(store)
         self._asked: dict[str, asyncio.Future[None]] = {}
         self._probing = asyncio.Lock()
 
@@ -53,26 +56,42 @@ class PaidModel:
             mine.set_result(None)
 
     async def pay(
-        self, prompt: Prompt, max_new_tokens: int, schema: dict[str, Any] | None
+        self,
+        prompt: Prompt,
+        max_new_tokens: int,
+        schema: dict[str, Any] | None,
+        *,
+        sha: str,
+        attempt: int,
+        stage: str,
     ) -> Completion:
-        """Call the model within the purse; a schema it refuses is not sent again."""
+        """Call the model within the purse; a schema it refuses is not sent again.
+
+        That the prompt leaves is kept before it does.
+        """
         await self._choose_mode(schema)
         n_bytes = sum(len(m.content.encode()) + _TOKENS_PER_MESSAGE for m in prompt.messages)
         most = Amount(1, n_bytes, max_new_tokens)
         await self._purse.reserve(most)
         paid = Amount()
+        sending = Sending(sha, attempt, stage, prompt.key, self.model.model_id, self.model.endpoint)
+        number = self._leaving.note(sending)
+        before = partial(self._leaving.write, number)
         try:
             try:
                 completion = await self.model.call(
-                    prompt, max_new_tokens=max_new_tokens, schema=schema
+                    prompt, max_new_tokens=max_new_tokens, schema=schema, before=before
                 )
             except RequestRefusedError:
                 if schema is None or self.model.mode == "prompt":
                     raise
-                completion = await self.model.call(prompt, max_new_tokens=max_new_tokens)
+                completion = await self.model.call(
+                    prompt, max_new_tokens=max_new_tokens, before=before
+                )
             if completion.finish_reason != "error":
                 paid = Amount(1, completion.n_prompt_tokens, completion.n_completion_tokens)
         finally:
+            self._leaving.forget(number)
             self._purse.settle(most, paid)
         return completion
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from ragtuned_kedro.language_models.boundary import Keep, ReplyMode
+from ragtuned_kedro.language_models.boundary import Keep, ReplyMode, do_nothing
 from ragtuned_kedro.language_models.completion_store import CompletionStore
 from ragtuned_kedro.schemas.records import Completion, Prompt
 
@@ -41,9 +41,15 @@ class ScriptedModel:
         return "prompt"
 
     async def call(
-        self, prompt: Prompt, *, max_new_tokens: int, schema: dict[str, Any] | None = None
+        self,
+        prompt: Prompt,
+        *,
+        max_new_tokens: int,
+        schema: dict[str, Any] | None = None,
+        before: Callable[[], None] = do_nothing,
     ) -> Completion:
         """Follow the script."""
+        before()
         return self._answer(prompt, max_new_tokens)
 
     def _answer(self, prompt: Prompt, max_new_tokens: int) -> Completion:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ragtuned_kedro.language_models.egress import is_loopback
 from ragtuned_kedro.language_models.purse import Amount
-from ragtuned_kedro.schemas.call_tables import Disclosures, Spendings
+from ragtuned_kedro.schemas.call_tables import Disclosures, Sendings, Spendings
 from ragtuned_kedro.schemas.endpoint_parameters import SpendingParams
 from ragtuned_kedro.schemas.tables import frame_of
 
@@ -59,7 +59,7 @@ def _stage_row(
 
 
 def disclose(
-    calls: Sequence[pd.DataFrame],
+    sent: Sequence[pd.DataFrame],
     documents: pd.DataFrame,
     chunks: pd.DataFrame,
     docs_of: Mapping[str, Collection[str]],
@@ -68,23 +68,36 @@ def disclose(
 ) -> pd.DataFrame:
     """List, as Disclosures, which documents' text each endpoint was sent, at which stage.
 
-    A call's key names a chunk, or something that `docs_of` leads back to documents. A call that
-    leads nowhere may have shown every document, and so may one of `reciting_stages`, at which
-    answers of the systems were shown: nothing that was sent goes unlisted. Refused and unusable
+    `sent` are Sendings and ModelCalls; a call that stands in several of them counts once. A call's
+    key names a chunk, or something that `docs_of` leads back to documents. A call that leads
+    nowhere may have shown every document, and so may one of `reciting_stages`, at which answers of
+    the systems were shown: nothing that was sent goes unlisted. Refused, unusable and unanswered
     calls were sent too.
     """
+    columns = list(Sendings.to_schema().columns)
+    calls = pd.concat([frame_of(Sendings, []), *(table[columns] for table in sent)])
     doc_of = dict(zip(chunks["chunk_id"], chunks["doc_id"], strict=True))
     uri_of = dict(zip(documents["doc_id"], documents["source_uri"], strict=True))
     shown: Counter[tuple[str, str, str, str]] = Counter()
-    possible: Counter[tuple[str, str, str, str]] = Counter()
-    for call in (row for table in calls for row in table.itertuples()):
+    # Calls that may have shown any document, and how often they showed one for certain.
+    open_calls: Counter[tuple[str, str, str]] = Counter()
+    shown_openly: Counter[tuple[str, str, str, str]] = Counter()
+    for call in calls.drop_duplicates().itertuples():
         names = re.split(r"[ |]", str(call.key))
         docs = {doc_of[name] for name in names if name in doc_of}
         docs = docs or {doc for name in names for doc in docs_of.get(name, ())}
-        where = (call.endpoint, call.model_id, call.stage)
+        where = (str(call.endpoint), str(call.model_id), str(call.stage))
         shown.update((doc, *where) for doc in docs)
         if not docs or call.stage in reciting_stages:
-            possible.update((doc, *where) for doc in uri_of if doc not in docs)
+            open_calls[where] += 1
+            shown_openly.update((doc, *where) for doc in docs)
+    possible = Counter(
+        {
+            (doc, *where): n - shown_openly[doc, *where]
+            for where, n in open_calls.items()
+            for doc in uri_of
+        }
+    )
     return frame_of(
         Disclosures,
         [
@@ -96,6 +109,6 @@ def disclose(
                 "n_possible_calls": possible[key],
                 "is_loopback": is_loopback(key[1]),
             }
-            for key in sorted({*shown, *possible})
+            for key in sorted({*shown, *+possible})
         ],
     )

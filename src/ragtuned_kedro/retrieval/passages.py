@@ -1,9 +1,10 @@
 """Chunks and their sentences, found by words and by meaning."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,7 +52,7 @@ class PassageIndex:
         heads = _heads(documents)
         rows = sentences.sort_values(["doc_id", "position"]).to_dict("records")
         ids, texts = [row["sentence_id"] for row in rows], [row["text"] for row in rows]
-        under_title = [f"{heads[row['doc_id']]}: {row['text']}" for row in rows]
+        under_title = [_under_title(row, heads) for row in rows]
         return PassageIndex(
             HybridIndex.build([one for one, _ in titled], [text for _, text in titled], embed),
             HybridIndex.build(ids, under_title, embed),
@@ -112,6 +113,19 @@ def title_chunks(chunks: pd.DataFrame, documents: pd.DataFrame) -> list[tuple[st
     return [(row["chunk_id"], f"{heads[row['doc_id']]}\n{row['text']}") for row in ordered]
 
 
+def list_indexed_texts(
+    chunks: pd.DataFrame, sentences: pd.DataFrame, documents: pd.DataFrame
+) -> Iterator[tuple[str, str]]:
+    """Yield (doc_id, text) of all that `PassageIndex.build` has embedded."""
+    doc_of = dict(zip(chunks["chunk_id"], chunks["doc_id"], strict=True))
+    for chunk_id, text in title_chunks(chunks, documents):
+        yield doc_of[chunk_id], text
+    heads = _heads(documents)
+    for row in sentences.to_dict("records"):
+        yield row["doc_id"], _under_title(row, heads)
+        yield row["doc_id"], row["text"]
+
+
 def in_order(documents: pd.DataFrame) -> pd.DataFrame:
     """Sort documents by date, undated ones last, and by source."""
     return documents.sort_values(["published_at", "source_uri"], na_position="last")
@@ -120,6 +134,10 @@ def in_order(documents: pd.DataFrame) -> pd.DataFrame:
 def head_line(title: str, date: pd.Timestamp) -> str:
     """Write the title and, where there is one, the date: `The mill, 2 March 1901`."""
     return title if pd.isna(date) else f"{title}, {date.day} {date:%B %Y}"
+
+
+def _under_title(sentence: Mapping[str, Any], heads: Mapping[str, str]) -> str:
+    return f"{heads[sentence['doc_id']]}: {sentence['text']}"
 
 
 def _heads(documents: pd.DataFrame) -> dict[str, str]:

@@ -9,7 +9,7 @@ class ModelCalls(Table):
     """One row per call that a model answered; `key` is the row that the prompt was about.
 
     `outcome` says whether the reply was kept (valid) or why not; the text of a reply that was not
-    kept is null. `seconds` is wall time, waiting for limits left out.
+    kept is null, and so is a vector. `seconds` is wall time, waiting for limits left out.
     """
 
     call_id: str = pa.Field(unique=True, str_startswith="call-")
@@ -25,6 +25,26 @@ class ModelCalls(Table):
     n_completion_tokens: int = pa.Field(ge=0)
     seconds: float = pa.Field(ge=0)
     error: str = pa.Field(nullable=True)
+
+
+class Sendings(Table):
+    """One row per call that was sent, or was about to be: written before anything left.
+
+    Whether an answer came does not matter. The columns are those of ModelCalls; the key of a text
+    that was embedded is its `request_sha`.
+    """
+
+    request_sha: str
+    attempt: int = pa.Field(ge=0)
+    stage: str
+    key: str
+    model_id: str
+    endpoint: str
+
+    class Config:
+        """One row for each."""
+
+        unique = ["request_sha", "attempt", "stage", "key", "model_id", "endpoint"]
 
 
 class CallEstimates(Table):
@@ -69,7 +89,8 @@ class Disclosures(Table):
     """Which document's text, or text made of it, was sent to which endpoint and model.
 
     Where nobody can tell which documents stand behind what was sent (a system's answer may repeat
-    any of them), all are listed with their possible calls.
+    any of them), all are listed with their possible calls. Calls without an answer count, too, and
+    so do those of earlier runs on the same data.
     """
 
     doc_id: str

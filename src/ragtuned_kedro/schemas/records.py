@@ -71,7 +71,7 @@ class AdapterCard(Record):
     n_examples: int
     n_target_tokens: int
     training_examples_sha: str
-    final_train_loss: float
+    final_train_loss: float | None
     final_validation_loss: float | None
 
 

@@ -49,10 +49,11 @@ def tune_adapter(
     The work lies in `<workspace>/<fingerprint>/`, where the fingerprint covers the tokens of the
     examples, the base model's weights and every setting that changes the result. An interrupted
     run goes on from its last checkpoint; a finished one is returned as it is. `n_threads` of 0
-    leaves their number to torch.
+    leaves their number to torch. Without any example the adapter is the one that training starts
+    from, which changes nothing.
 
     Raises:
-        UserError: If there is nothing to train on, or the device is not there.
+        UserError: If all examples are held out, or the device is not there.
     """
     device = choose_device(device)
     quantization = replace(
@@ -61,8 +62,11 @@ def tune_adapter(
     chat = load_chat(base_model.path)
     chats = [(one.split, chat.example_ids(one.messages).first(one.n_tokens)) for one in examples]
     train_chats = [one for split, one in chats if split == "train"]
-    if not train_chats:
+    if chats and not train_chats:
         raise UserError("no training example has the split train; lower examples.validation_share")
+    if not chats:
+        # The ledger says why; what the other systems answer is still worth a report.
+        logger.warning("No training examples: the adapter learns nothing. See synthesis_ledger")
     examples_sha = fingerprint([(split, one.ids, one.is_target) for split, one in chats])
     request = {
         "examples": examples_sha,
@@ -82,15 +86,17 @@ def tune_adapter(
     folder.mkdir(parents=True, exist_ok=True)
     weights = load_weights(base_model, quantization=quantization, device=device)
     model = attach_adapter(weights, lora, schedule.seed)
-    log = train(
-        model,
-        train_chats,
-        [one for split, one in chats if split == "validation"],
-        schedule,
-        pad_id=chat.pad_id,
-        n_threads=n_threads,
-        checkpoint=folder / _CHECKPOINT_FILE,
-    )
+    log: list[Row] = []
+    if chats:
+        log = train(
+            model,
+            train_chats,
+            [one for split, one in chats if split == "validation"],
+            schedule,
+            pad_id=chat.pad_id,
+            n_threads=n_threads,
+            checkpoint=folder / _CHECKPOINT_FILE,
+        )
     losses = {split: [row["loss"] for row in log if row["split"] == split] for split in _SPLITS}
     card = AdapterCard(
         adapter_id=f"adapter-{folder.name}",
@@ -109,7 +115,7 @@ def tune_adapter(
         n_target_tokens=sum(sum(chat.is_target) for chat in train_chats),
         training_examples_sha=examples_sha,
         # One batch says little, so the last twenty are averaged.
-        final_train_loss=fmean(losses["train"][-20:]),
+        final_train_loss=fmean(losses["train"][-20:]) if losses["train"] else None,
         final_validation_loss=losses["validation"][-1] if losses["validation"] else None,
     )
     _finish(folder, model, card, log)

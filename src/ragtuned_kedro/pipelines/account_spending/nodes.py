@@ -2,19 +2,27 @@ import pandas as pd
 
 from ragtuned_kedro.evaluation.judge import STAGE as JUDGING
 from ragtuned_kedro.language_models.asking import Asker
+from ragtuned_kedro.language_models.embedder import Embedder
+from ragtuned_kedro.language_models.embedding_endpoint import EmbeddingEndpoint
 from ragtuned_kedro.reporting.spending import compare_spending, disclose
+from ragtuned_kedro.retrieval.passages import list_indexed_texts
 
 
 def compare(
     call_estimates: pd.DataFrame,
     judge: Asker,
     judge_calls: pd.DataFrame,
+    embedder_folder: Embedder,
+    embedding_calls: pd.DataFrame,
     teacher: Asker | None = None,
     **calls: pd.DataFrame,
 ) -> pd.DataFrame:
     """Set what was spent beside the estimate; `calls` are the teacher's."""
-    taught = [] if teacher is None else [(table, teacher.spending) for table in calls.values()]
-    return compare_spending([*taught, (judge_calls, judge.spending)], call_estimates)
+    paid = [] if teacher is None else [(table, teacher.spending) for table in calls.values()]
+    paid.append((judge_calls, judge.spending))
+    if isinstance(embedder_folder, EmbeddingEndpoint):
+        paid.append((embedding_calls, embedder_folder.spending))
+    return compare_spending(paid, call_estimates)
 
 
 def list_disclosures(
@@ -24,9 +32,16 @@ def list_disclosures(
     relationship_chunks: pd.DataFrame,
     community_members: pd.DataFrame,
     query_evidence: pd.DataFrame,
+    sentences: pd.DataFrame,
+    embedder_folder: Embedder,
+    sendings: pd.DataFrame,
     **calls: pd.DataFrame,
 ) -> pd.DataFrame:
-    """List whose text was sent where."""
+    """List whose text was sent where.
+
+    Of texts that were embedded, chunks and sentences lead back to their documents; questions,
+    entities, reports and answers do not.
+    """
     doc_of = dict(zip(chunks["chunk_id"], chunks["doc_id"], strict=True))
     docs_of: dict[str, set[str]] = {}
     for links, key in ((entity_chunks, "entity_id"), (relationship_chunks, "relationship_id")):
@@ -38,5 +53,9 @@ def list_disclosures(
     for link in query_evidence.itertuples():
         if link.source_uri in by_uri:
             docs_of.setdefault(link.query_id, set()).add(by_uri[link.source_uri])
+    if isinstance(embedder_folder, EmbeddingEndpoint):
+        for doc_id, text in list_indexed_texts(chunks, sentences, documents):
+            docs_of.setdefault(embedder_folder.request_sha(text), set()).add(doc_id)
     # A judge is shown answers, and the tuned model's may recite any document.
-    return disclose(list(calls.values()), documents, chunks, docs_of, reciting_stages={JUDGING})
+    sent = [sendings, *calls.values()]
+    return disclose(sent, documents, chunks, docs_of, reciting_stages={JUDGING})

@@ -10,6 +10,7 @@ _CALLS_OF = {
     "synthesize_qa": ["synthesis_calls"],
     "generate_questions": ["question_calls"],
 }
+_PRICED = ("call_estimates", "embedder_folder")
 _KNOWN = (
     "documents",
     "chunks",
@@ -17,6 +18,9 @@ _KNOWN = (
     "relationship_chunks",
     "community_members",
     "query_evidence",
+    "sentences",
+    "embedder_folder",
+    "sendings",
 )
 
 
@@ -28,12 +32,12 @@ def create_pipeline(**_: object) -> Pipeline:
     ]
     # Without a stage for the teacher its endpoint is not even read.
     askers = ["judge", "teacher"] if taught else ["judge"]
-    calls = [*taught, "judge_calls"]
+    calls = [*taught, "judge_calls", "embedding_calls"]
     return Pipeline(
         [
             Node(
                 compare,
-                inputs={name: name for name in ("call_estimates", *askers, *calls)},
+                inputs={name: name for name in (*_PRICED, *askers, *calls)},
                 outputs="spendings",
                 name="compare_spending",
             ),

@@ -15,10 +15,13 @@ from ragtuned_kedro.evaluation.scorecard import (
 from ragtuned_kedro.evaluation.scorecard_plot import plot_scorecard
 from ragtuned_kedro.evaluation.verdicts import verdicts_from_scores
 from ragtuned_kedro.language_models.embedder import Embedder, load_embedder
+from ragtuned_kedro.language_models.embedding_endpoint import EmbeddingEndpoint
 from ragtuned_kedro.pipelines.lineage import find_stages, index_nodes
 from ragtuned_kedro.pipelines.systems import ALL_INDEX_COSTS, BASELINE, CANDIDATE, SYSTEMS
 from ragtuned_kedro.schemas.answering_parameters import AnsweringParams
+from ragtuned_kedro.schemas.call_tables import ModelCalls
 from ragtuned_kedro.schemas.evaluation_parameters import ScoringParams
+from ragtuned_kedro.schemas.tables import frame_of
 
 _TUNING = "tune_adapter"
 
@@ -52,6 +55,13 @@ def measure_overlaps(
         pd.concat(answers, ignore_index=True),
         embed=load_embedder(embedder_folder, device=answering.device),
     )
+
+
+def list_embedding_calls(embedder_folder: Embedder, answer_overlaps: pd.DataFrame) -> pd.DataFrame:
+    """List what an endpoint embedded, once the answers, which come last, are embedded, too."""
+    if isinstance(embedder_folder, EmbeddingEndpoint):
+        return embedder_folder.calls()
+    return frame_of(ModelCalls, [])
 
 
 def find_winners(query_scores: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from .nodes import (
     compare_systems,
     draw_scorecard,
     find_winners,
+    list_embedding_calls,
     make_scorecard,
     measure_overlaps,
     measure_running_costs,
@@ -43,6 +44,13 @@ def _scoring() -> list[Node]:
             ],
             outputs="answer_overlaps",
             name="measure_overlaps",
+        ),
+        # After the last stage that embeds anything.
+        Node(
+            list_embedding_calls,
+            inputs=["embedder_folder", "answer_overlaps"],
+            outputs="embedding_calls",
+            name="list_embedding_calls",
         ),
         Node(
             make_scorecard,
