@@ -1,10 +1,11 @@
 import ctypes
+import gc
 import sys
 
 import psutil
 import pytest
 
-from ragtuned_kedro.language_models.memory import give_back_freed_memory
+from ragtuned_kedro.language_models.memory import collect_rarely, give_back_freed_memory
 
 _MEGABYTE = 1 << 20
 
@@ -35,3 +36,19 @@ def test_without_glibc_nothing_is_asked_for(monkeypatch):
     monkeypatch.setattr(ctypes, "CDLL", refuse)
     give_back_freed_memory()
     memory._malloc_trim.cache_clear()
+
+
+@pytest.mark.parametrize("before", [(700, 10, 10), (50_000, 5, 5), (0, 10, 10)])
+def test_cycles_are_searched_for_no_more_often_and_afterwards_as_before(before):
+    was = gc.get_threshold()
+    gc.set_threshold(*before)
+    try:
+        with collect_rarely():
+            during = gc.get_threshold()
+        after = gc.get_threshold()
+    finally:
+        gc.set_threshold(*was)
+    assert after == before
+    # 0 means never.
+    assert during[0] >= before[0]
+    assert bool(during[0]) == bool(before[0])

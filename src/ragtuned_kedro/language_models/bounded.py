@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
+from ragtuned_kedro.language_models.memory import collect_rarely
+
 T = TypeVar("T")
 
 
@@ -37,12 +39,13 @@ def run_bounded(
             except ExceptionGroup as failed:
                 raise failed.exceptions[0] from None
 
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        asyncio.run(run())
-    else:
-        _run_beside(run)
+    with collect_rarely():
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            asyncio.run(run())
+        else:
+            _run_beside(run)
 
 
 def _run_beside(run: Callable[[], Awaitable[None]]) -> None:
