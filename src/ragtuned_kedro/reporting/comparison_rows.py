@@ -14,6 +14,17 @@ QUERY_SETS = {
     "evaluation_queries": "on the questions by hand",
     "generated_queries": "on generated questions",
 }
+# What each system answers from; one that is not named here is shown without it.
+_MEANINGS = {
+    "base_model": "its own weights, untuned",
+    "rag_tuned": "the tuned weights alone",
+    "nearest_passage": "the nearest sentences, repeated without a model",
+    "vanilla_rag": "the base model, shown the nearest sentences",
+    "graph_local": "the base model, shown the graph near the question",
+    "graph_global": "the base model, shown the community reports",
+    "long_context": "the base model, shown as much of the corpus as fits",
+    "rag_tuned_retrieval": "the nearest sentences, unless the tuned weights refuse",
+}
 # Key, metric and scope of each column, in the order shown.
 QUALITIES = (
     ("local", "recall", "local"),
@@ -50,6 +61,7 @@ class SystemRow:
 
     system: str
     label: str
+    meaning: str
     is_candidate: bool
     figures: Mapping[str, Figure]
     differs: frozenset[str]
@@ -104,6 +116,7 @@ def _row(
     return SystemRow(
         system,
         label_of(system),
+        _MEANINGS.get(system, ""),
         system == candidate,
         {key: make_figure(row, row["metric"]) for key, row in own.items()},
         frozenset(scope for other, scope in decided if other == system),

@@ -112,6 +112,7 @@ def render_page(
         n_rows={row["dataset"]: row["n_rows"] for row in tables.stage_rows.to_dict("records")},
         ledger=ledger_lines(tables.ledger),
         levels=_reports_by_level(tables, max_reports=max_reports),
+        has_validation=any(trace.name == "validation" for trace in pictures.loss.data),
         n_hidden=(pictures.graph.layout.meta or {}).get("n_hidden", 0),
         examples=examples,
         settings=_flat(settings),
@@ -124,8 +125,17 @@ def _environment() -> Environment:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters["duration"] = duration
     environment.filters["words"] = lambda name: str(name).replace("_", " ").replace(".", " ")
+    environment.filters["answer"] = _answer
     environment.filters["count"] = lambda n: f"{n:,}".replace(",", "\u202f")
     return environment
+
+
+def _answer(value: object) -> object:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "\u2013"
+    return "\u2013" if value is None else value
 
 
 def _asset(name: str) -> str:

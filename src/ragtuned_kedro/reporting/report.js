@@ -34,6 +34,8 @@
   const draw = () => {
     for (const [box, figure] of shown) {
       const isGraph = Boolean(figure.layout.meta?.level_traces);
+      // The menu that this page leaves out had its room below the matrix.
+      if (box.dataset.picture === "matrix") figure.layout.margin.b = 8;
       if (isGraph) figure.layout.margin = { l: 8, r: 8, t: 24, b: 8 };
       Plotly.react(box, figure.data, themed(figure), {
         responsive: true,

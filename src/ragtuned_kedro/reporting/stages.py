@@ -33,6 +33,26 @@ STAGE_OF = {
     "judgements": "judge_answers",
 }
 
+# Stages as data walks, also those whose rows are not counted.
+_WALK = (
+    "estimate",
+    "fetch_model",
+    "prepare_corpus",
+    "build_graph",
+    "detect_communities",
+    "write_reports",
+    "ask_questions",
+    "synthesize_qa",
+    "tune_adapter",
+    "generate_questions",
+    "answer_queries",
+    "score_answers",
+    "judge_answers",
+    "register_model",
+    "account_spending",
+    "report_results",
+)
+
 StageSeconds = Mapping[str, Mapping[str, float]]
 
 
@@ -73,8 +93,7 @@ def stage_lines(stage_rows: pd.DataFrame, stage_seconds: StageSeconds) -> list[S
     rows: dict[str, list[tuple[str, int]]] = {}
     for row in stage_rows.to_dict("records"):
         rows.setdefault(row["stage"], []).append((row["dataset"], int(row["n_rows"])))
-    walk = list(dict.fromkeys(STAGE_OF.values()))
-    known = [stage for stage in walk if stage in rows or stage in stage_seconds]
+    known = [stage for stage in _WALK if stage in rows or stage in stage_seconds]
     names = [*known, *(stage for stage in stage_seconds if stage not in known)]
     return [
         StageLine(

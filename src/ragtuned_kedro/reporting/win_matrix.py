@@ -34,16 +34,27 @@ def draw_win_matrix(comparison: pd.DataFrame, *, criterion: str, query_set: str)
         meta={"views": {scope: place for place, scope in enumerate(scopes)}},
         xaxis={"side": "top", "showgrid": False, "tickangle": -30, "fixedrange": True},
         yaxis={"autorange": "reversed", "showgrid": False, "fixedrange": True, "automargin": True},
-        margin={"l": 8, "r": 80, "t": 100, "b": 8},
+        margin={"l": 8, "r": 80, "t": 100, "b": 48},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        updatemenus=[{"buttons": _buttons(scopes), "x": 1, "xanchor": "right", "y": 1.4}]
-        if len(scopes) > 1
-        else [],
+        updatemenus=[_menu(scopes)] if len(scopes) > 1 else [],
     )
     if not scopes:
         figure.add_annotation(text="No two systems answered the same questions.", showarrow=False)
     return figure
+
+
+def _menu(scopes: list[str]) -> dict:
+    # Below the cells: above them it would cover names where the picture is small, as in Kedro-Viz.
+    return {
+        "buttons": _buttons(scopes),
+        "direction": "up",
+        "x": 0,
+        "xanchor": "left",
+        "y": 0,
+        "yanchor": "top",
+        "pad": {"t": 8},
+    }
 
 
 def _buttons(scopes: list[str]) -> list[dict]:

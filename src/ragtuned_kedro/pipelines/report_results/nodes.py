@@ -77,7 +77,7 @@ def draw_systems(
     return (
         draw_win_matrix(comparison, criterion=ASSERTION_RECALL, query_set=QUERY_SET),
         draw_quality_against_cost(comparison, candidate=CANDIDATE, query_set=QUERY_SET),
-        draw_total_cost(running_costs),
+        draw_total_cost(running_costs, candidate=CANDIDATE),
     )
 
 
