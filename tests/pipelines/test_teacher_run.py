@@ -2,16 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
 import pandas as pd
 import pytest
-from kedro.framework.startup import bootstrap_project
 
 from ragtuned_kedro.language_models.completion_store import CompletionStore
-from ragtuned_kedro.pipelines.engines import EMBEDDED, choose_engines
 from ragtuned_kedro.schemas.records import Message, Prompt
 from ragtuned_kedro.session import PlainSpokenSession
 from tests.language_models.fault_server import FaultServer
@@ -38,21 +35,12 @@ QUESTION_ROOMS = {"list_tokens": 90, "point_tokens": 60}
 FEW = {"n_local": 4, "n_entities": 2, "n_relationships": 2, "n_reports": 2, "n_planted": 2}
 
 
+pytestmark = pytest.mark.usefixtures("in_project")
+
+
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_toy_model(tmp_path_factory.mktemp("toy"))
-
-
-@pytest.fixture(autouse=True)
-def in_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    monkeypatch.chdir(ROOT)
-    bootstrap_project(ROOT)
-    yield
-    while mlflow.active_run():
-        mlflow.end_run()
-    if choose_engines(EMBEDDED):
-        bootstrap_project(ROOT)
 
 
 def run(data_root: Path, toy: Path, url: str, names: list[str], **params: object) -> None:

@@ -1,18 +1,14 @@
 """`--env=teacher` from the corpus to the report: all stages, and the judge, in one run."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import pandas as pd
 import pytest
-from kedro.framework.startup import bootstrap_project
 
 from ragtuned_kedro.language_models.completion_store import CompletionStore
 from ragtuned_kedro.language_models.pypi_model import download_wheel
-from ragtuned_kedro.pipelines.engines import EMBEDDED, choose_engines
 from ragtuned_kedro.pipelines.systems import CANDIDATE, PLANS
 from ragtuned_kedro.schemas.judge_replies import CRITERIA
 from ragtuned_kedro.session import PlainSpokenSession
@@ -76,6 +72,9 @@ SMALL = {
 MADE = ("entities", "community_reports", "qa_pairs", "training_log", "judgements")
 
 
+pytestmark = pytest.mark.usefixtures("in_project")
+
+
 @pytest.fixture(scope="module")
 def toys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("toys")
@@ -83,18 +82,6 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "base_model": build_toy_model(folder / "base_model"),
         "embedder": build_toy_embedder(folder / "embedder"),
     }
-
-
-@pytest.fixture(autouse=True)
-def in_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    monkeypatch.chdir(ROOT)
-    bootstrap_project(ROOT)
-    yield
-    while mlflow.active_run():
-        mlflow.end_run()
-    if choose_engines(EMBEDDED):
-        bootstrap_project(ROOT)
 
 
 def run_all(

@@ -12,12 +12,17 @@ import torch
 from tqdm import tqdm
 
 from ragtuned_kedro.language_models.chat import TokenizedChat
+from ragtuned_kedro.language_models.memory import give_back_freed_memory
 from ragtuned_kedro.tuning.batches import batch_at, count_batches
 from ragtuned_kedro.tuning.checkpoint import load_checkpoint, save_checkpoint
 from ragtuned_kedro.tuning.gradients import Learner, use_threads
 from ragtuned_kedro.tuning.schedule import learning_rate_at
 
 Row = dict[str, Any]
+
+# Batches differ in shape, so what one step frees does not fit the next, and piles up; to give it
+# back after every step would cost more time than the steps' own allocations.
+_STEPS_BETWEEN_TRIMS = 25
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,8 @@ def train(
             done["log"] += [one | measured for one in rows]
             if _is_due(step, schedule.checkpoint_every_steps, n_steps):
                 save_checkpoint(checkpoint, parameters, optimizer, done)
+            if _is_due(step, _STEPS_BETWEEN_TRIMS, n_steps):
+                give_back_freed_memory()
             meter.show(batch, row["loss"])
     log: list[Row] = done["log"]
     return log
