@@ -8,7 +8,7 @@ from kedro.pipeline import Pipeline
 
 from ragtuned_kedro.pipeline_registry import register_pipelines
 from ragtuned_kedro.pipelines.engines import EMBEDDED, choose_engines
-from ragtuned_kedro.schemas.parameters import EngineParams
+from ragtuned_kedro.schemas.teaching_parameters import EngineParams
 from ragtuned_kedro.settings import CONFIG_LOADER_ARGS
 
 CONF = Path(__file__).parents[1] / "conf"
