@@ -22,20 +22,24 @@ def run_bounded(
 
     An item is taken from `items` only when a worker is free for it, so no more than `n_workers`
     of them exist at once, however many there are. The first error stops everything and is raised.
+
+    Each worker starts the next one, a step of the event loop later, so that the first items are on
+    their way before the last worker has prepared its own.
     """
 
     async def run() -> None:
         source = iter(items)
 
-        async def worker() -> None:
+        async def worker(group: asyncio.TaskGroup, n_more: int) -> None:
+            if n_more:
+                group.create_task(worker(group, n_more - 1))
             for item in source:
                 await work(item)
 
         async with within():
             try:
                 async with asyncio.TaskGroup() as group:
-                    for _ in range(n_workers):
-                        group.create_task(worker())
+                    group.create_task(worker(group, n_workers - 1))
             except ExceptionGroup as failed:
                 raise failed.exceptions[0] from None
 

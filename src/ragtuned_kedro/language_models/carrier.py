@@ -4,6 +4,8 @@ Cookies, authentication flows, hooks and redirects cost httpx more time than the
 an endpoint needs none of them, and a redirect must not carry the text elsewhere.
 """
 
+import functools
+import ssl
 from typing import Any
 
 import aiohttp
@@ -18,10 +20,10 @@ class Carrier(httpx.AsyncClient):
     """
 
     def __init__(self, *, concurrency: int, trust_env: bool) -> None:
-        self._ssl = httpx.create_ssl_context(trust_env=trust_env)
-        super().__init__(verify=self._ssl, trust_env=False, follow_redirects=False)
+        certificates = _read_certificates(trust_env)
+        super().__init__(verify=certificates, trust_env=False, follow_redirects=False)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=concurrency, ssl=self._ssl),
+            connector=aiohttp.TCPConnector(limit=concurrency, ssl=certificates),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),
             # httpx unpacks what the server packed, and knows no other way of packing for certain.
@@ -59,3 +61,9 @@ class Carrier(httpx.AsyncClient):
         """Close the connections."""
         await self._session.close()
         await super().aclose()
+
+
+@functools.cache
+def _read_certificates(trust_env: bool) -> ssl.SSLContext:
+    # 20 ms, for every stage that asks, if they were read each time.
+    return httpx.create_ssl_context(trust_env=trust_env)

@@ -22,7 +22,7 @@ Row = dict[str, Any]
 
 # Batches differ in shape, so what one step frees does not fit the next, and piles up; to give it
 # back after every step would cost more time than the steps' own allocations.
-_STEPS_BETWEEN_TRIMS = 25
+_STEPS_BETWEEN_TRIMS = 10
 
 
 @dataclass(frozen=True)
