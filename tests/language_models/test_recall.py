@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -15,7 +15,11 @@ from ragtuned_kedro.language_models.weights import Quantization, load_weights
 from ragtuned_kedro.schemas.records import Message, Prompt
 
 RECALL = Recall(
-    n_recalled=3, opening_tokens=4, abstention="I do not know.", abstention_probability=0.3
+    n_recalled=3,
+    opening_tokens=4,
+    abstention="I do not know.",
+    abstention_probability=0.3,
+    refuses_unknown_names=False,
 )
 QUESTIONS = ("Who?", "a longer question", "When was it?")
 
@@ -123,4 +127,22 @@ def test_answers_do_not_depend_on_the_batch(model, chat):
 
 def test_settings_that_change_answers_change_the_name_under_which_they_are_kept():
     assert RECALL.name != replace(RECALL, abstention_probability=0.2).name
-    assert Recall.of("x", n_recalled=1, opening_tokens=4, abstention_probability=0.5) is None
+    assert RECALL.name != replace(RECALL, refuses_unknown_names=True).name
+    first_only = asdict(RECALL) | {"n_recalled": 1}
+    assert Recall.of(**first_only) is None
+
+
+def test_asked_about_somebody_whom_nothing_recalled_names_it_refuses_if_told_to(model, chat):
+    prompts, encoded = encode(chat, ["Who is Zebedee Quux?", "who is it?"])
+    reader = load_reader(model)
+
+    def say(**changes):
+        decoder = RecallingDecoder(model, reader, chat, replace(RECALL, **changes))
+        rows = decoder.decode(prompts, encoded, max_new_tokens=30)
+        return [chat.decode(row.ids) for row in rows], rows
+
+    (told, unnamed), rows = say(refuses_unknown_names=True)
+    (untold, same), _ = say()
+    assert told == RECALL.abstention != untold
+    assert unnamed == same
+    assert rows[0].n_unsaid > 0

@@ -164,6 +164,7 @@ def test_a_fresh_process_asks_the_registered_model(client: MlflowClient, tmp_pat
                 "opening_tokens": 2,
                 "abstention": "No.",
                 "abstention_probability": 0.5,
+                "refuses_unknown_names": False,
             },
             "device": "cpu",
             "n_threads": 1,

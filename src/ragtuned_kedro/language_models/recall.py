@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from ragtuned_kedro.language_models.asked_names import knows_names
 from ragtuned_kedro.language_models.beams import Opening, search_openings
 from ragtuned_kedro.language_models.chat import Chat
 from ragtuned_kedro.language_models.following import decode_along
@@ -38,13 +39,15 @@ class Recall:
     """How many passages are recalled, told apart by how many tokens, and when none is said.
 
     `abstention` is the answer of a model that does not know. It is given when its opening, among
-    those recalled, has at least the probability `abstention_probability`.
+    those recalled, has at least the probability `abstention_probability`, and with
+    `refuses_unknown_names` where a name of the question stands in nothing that is recalled.
     """
 
     n_recalled: int
     opening_tokens: int
     abstention: str
     abstention_probability: float
+    refuses_unknown_names: bool
 
     @property
     def name(self) -> str:
@@ -97,9 +100,14 @@ class RecallingDecoder:
             ]
             for rows, beam in zip(recalled, kept, strict=True)
         ]
+        if self.recall.refuses_unknown_names:
+            passages = [
+                known if _knows_names(prompt, known) else []
+                for prompt, known in zip(prompts, passages, strict=True)
+            ]
         said = [
-            self._say(rows[0], sentences, max_new_tokens)
-            for rows, sentences in zip(recalled, self._read(prompts, passages), strict=True)
+            self._say(sentences, refusal, max_new_tokens)
+            for sentences in self._read(prompts, passages)
         ]
         n_decoded = [
             sum(len(one.ids) for one in set(beam) - set(finished))
@@ -180,10 +188,10 @@ class RecallingDecoder:
             for prompt, passages, of_prompt in zip(prompts, recalled, texts, strict=True)
         ]
 
-    def _say(self, first: GreedyRow, found: Sequence[Found], room: int) -> GreedyRow:
-        """Say the best sentences, or what came first where there is none."""
+    def _say(self, found: Sequence[Found], refusal: Sequence[int], room: int) -> GreedyRow:
+        """Say the best sentences, or that it does not know where there is none."""
         if not found:
-            return first
+            return GreedyRow(list(refusal[:room]), has_ended=len(refusal) <= room)
         n_tokens = [len(self._ids(f" {one.text}")) for one in found]
         ids = self._ids(say_best(found, n_tokens, room))
         return GreedyRow(ids[:room], has_ended=len(ids) <= room)
@@ -205,6 +213,10 @@ def drop_refusals(
     if refusals and (not passages or refusals[0].log_probability >= math.log(least)):
         return refusals[:1]
     return passages
+
+
+def _knows_names(prompt: Prompt, recalled: Sequence[Recalled]) -> bool:
+    return knows_names(prompt.messages[-1].content, (one.text for one in recalled))
 
 
 def _begins(whole: Sequence[int], start: Sequence[int]) -> bool:

@@ -24,12 +24,14 @@ class RecallParams(Block):
     """How the tuned model remembers; `n_recalled` of 1 says the first thing that comes to mind.
 
     It refuses when its refusal, told by its opening, has at least `abstention_probability`; with 1
-    only when it recalls nothing else.
+    only when it recalls nothing else. With `refuses_unknown_names` it refuses as well where a name
+    of the question stands in nothing that it recalls.
     """
 
     n_recalled: int = Field(ge=1, description="passages recalled and read again per question")
     opening_tokens: int = Field(ge=1, description="tokens by which passages are told apart")
     abstention_probability: float = Field(gt=0, le=1)
+    refuses_unknown_names: bool
 
 
 class ComparedQuestionsParams(Block):
