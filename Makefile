@@ -42,8 +42,8 @@ test: $(VENV)/.tested ## Lint and run all tests
 	$(BIN)/pytest
 
 lint: $(VENV)/.tested
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
