@@ -78,6 +78,32 @@ def build_toy_embedder(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
+def build_toy_reranker(folder: Path, *, seed: int = 0) -> Path:
+    """Write a cross-encoder of one layer with random weights into `folder`."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification
+
+    wrapped = _byte_tokenizer()
+    torch.manual_seed(seed)
+    bert = BertForSequenceClassification(
+        BertConfig(
+            vocab_size=len(wrapped),
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            max_position_embeddings=512,
+            num_labels=1,
+            pad_token_id=0,
+            # From smaller weights all texts would get nearly the same score.
+            initializer_range=0.3,
+        )
+    )
+    bert.save_pretrained(folder)
+    wrapped.save_pretrained(folder)
+    return folder
+
+
 def _byte_tokenizer() -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast

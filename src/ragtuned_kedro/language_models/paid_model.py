@@ -47,7 +47,8 @@ class PaidModel:
     async def one_at_a_time(self, sha: str) -> AsyncIterator[None]:
         """Let equal requests wait for the first of them, whose reply then lies in the store."""
         while (earlier := self._asked.get(sha)) is not None:
-            await earlier
+            # Shielded: a waiter that is cancelled must not cancel what the others wait for.
+            await asyncio.shield(earlier)
         mine = self._asked[sha] = asyncio.get_running_loop().create_future()
         try:
             yield
