@@ -67,6 +67,7 @@ def given(village, tmp_path_factory: pytest.TempPathFactory) -> dict:  # type: i
         "communities": village.communities,
         "community_members": village.members,
         "community_reports": village.reports,
+        "report_findings": village.findings,
     }
 
 

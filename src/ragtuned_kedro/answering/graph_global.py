@@ -18,10 +18,12 @@ from ragtuned_kedro.schemas.answering_parameters import AnsweringParams, GraphGl
 from ragtuned_kedro.schemas.model_parameters import BaseModelParams
 from ragtuned_kedro.schemas.records import BaseModelFolder, Completion
 
+_REPORTS, _FINDINGS = "reports", "findings"
+
 
 @dataclass(frozen=True)
 class Report:
-    """A community report and how near it is to the query, -1 to 1."""
+    """A community report, or what is shown of it, and how near that is to the query, -1 to 1."""
 
     report_id: str
     text: str
@@ -32,21 +34,28 @@ class Report:
 def index_graph_global(
     communities: pd.DataFrame,
     community_reports: pd.DataFrame,
+    report_findings: pd.DataFrame,
     embedder_folder: Embedder,
     index_folder: Path,
     answering: AnsweringParams,
     graph_global: GraphGlobalParams,
 ) -> tuple[Path, pd.DataFrame]:
-    """Embed the reports of the level that is asked."""
+    """Embed the reports of the level that is asked, and their findings."""
     reports = reports_at(communities, community_reports, level=graph_global.level)
     report_ids, texts = list(reports["community_id"]), list(reports["text"])
+    findings = findings_of(report_findings, report_ids)
+    finding_ids, said = list(findings), list(findings.values())
 
     def build(folder: Path) -> list[Indexed]:
         embed = load_embedder(embedder_folder, device=answering.device)
-        HybridIndex.build(report_ids, texts, embed).save(folder)
-        return [Indexed("report", len(reports), int(reports["n_tokens"].sum()))]
+        HybridIndex.build(report_ids, texts, embed).save(folder / _REPORTS)
+        HybridIndex.build(finding_ids, said, embed).save(folder / _FINDINGS)
+        return [
+            Indexed("report", len(reports), int(reports["n_tokens"].sum())),
+            Indexed("finding", len(findings), 0),
+        ]
 
-    key = ["reports", embedder_folder.revision, report_ids, texts]
+    key = ["findings", embedder_folder.revision, report_ids, texts, finding_ids, said]
     return keep_index(index_folder, key, build)
 
 
@@ -77,12 +86,23 @@ def open_graph_global(
         map_room = reader.room(map_prompt, texts, max_new_tokens=graph_global.map_new_tokens)
         reduce_room = reader.room(prompt, texts, max_new_tokens=answering.max_new_tokens)
         embed = load_embedder(embedder_folder, device=answering.device)
+        room = min(map_room, graph_global.map_tokens)
         found = nearest_reports(
-            HybridIndex.load(index), texts, embed, reader, n_reports=graph_global.n_reports
+            HybridIndex.load(index / _REPORTS),
+            texts,
+            embed,
+            reader,
+            n_reports=graph_global.n_reports,
         )
-        batches = [
-            list(pack_reports(one, room=min(map_room, graph_global.map_tokens))) for one in found
-        ]
+        if graph_global.n_findings is not None:
+            findings = HybridIndex.load(index / _FINDINGS)
+            found = [
+                show_findings(
+                    reports, findings, scores, reader, n=graph_global.n_findings, room=room
+                )
+                for reports, scores in zip(found, findings.likeness(texts, embed), strict=True)
+            ]
+        batches = [list(pack_reports(one, room=room)) for one in found]
         parts = ask_parts(
             queries,
             batches,
@@ -90,19 +110,14 @@ def open_graph_global(
             map_prompt=map_prompt,
             max_new_tokens=graph_global.map_new_tokens,
         )
-        likeness = [
-            _likeness(query.text, part, embed) for query, part in zip(queries, parts, strict=True)
-        ]
         return [
             put_together(
                 query.query_id,
-                *(reports, batched, part, scores),
+                *(reports, batched, part),
                 reader,
                 room=min(reduce_room, graph_global.reduce_tokens),
             )
-            for query, reports, batched, part, scores in zip(
-                queries, found, batches, parts, likeness, strict=True
-            )
+            for query, reports, batched, part in zip(queries, found, batches, parts, strict=True)
         ]
 
     return System("graph_global", model, prompt, gather)
@@ -141,6 +156,49 @@ def nearest_reports(
             ]
         )
     return found
+
+
+def findings_of(findings: pd.DataFrame, report_ids: Sequence[str]) -> dict[str, str]:
+    """List what the reports found: the report's id, a slash and a position, to the text."""
+    ours = findings[findings["community_id"].isin(set(report_ids))]
+    ordered = ours.sort_values(["community_id", "position"]).to_dict("records")
+    return {f"{row['community_id']}/{row['position']}": row["explanation"] for row in ordered}
+
+
+def show_findings(
+    reports: Sequence[Report],
+    findings: HybridIndex,
+    likeness: np.ndarray,
+    reader: Reader,
+    *,
+    n: int,
+    room: int,
+) -> list[Report]:
+    """Show of each report the `n` findings nearest to the query, as far as they fit; nearest last.
+
+    Reports share findings; each stands under the first report that has it, and a report without one
+    of its own is left out. A model of 135M parameters finds nothing in a whole report: it answers
+    with the question's own words (docs/log.md has the figures). `likeness` is (findings,).
+    """
+    of_report: dict[str, list[int]] = {}
+    for at in np.argsort(-likeness, kind="stable"):
+        of_report.setdefault(findings.unit_ids[at].rpartition("/")[0], []).append(int(at))
+    shown: list[Report] = []
+    said: set[str] = set()
+    for report in reports:
+        own = [at for at in of_report.get(report.report_id, []) if findings.texts[at] not in said]
+        if not own:
+            continue
+        texts = [reader.cut(findings.texts[own[0]], room - 1)]
+        texts += [findings.texts[at] for at in own[1:n]]
+        sizes = [reader.count_tokens(text) + 1 for text in texts]
+        fits = take_fitting(sizes, room=room)
+        used = [text for text, fit in zip(texts, fits, strict=True) if fit]
+        said.update(findings.texts[at] for at, fit in zip(own, fits, strict=False) if fit)
+        n_tokens = sum(size for size, fit in zip(sizes, fits, strict=True) if fit)
+        text = "\n".join(reversed(used))
+        shown.append(Report(report.report_id, text, n_tokens, float(likeness[own[0]])))
+    return shown
 
 
 def pack_reports(reports: Sequence[Report], *, room: int) -> Iterator[list[Report]]:
@@ -190,19 +248,19 @@ def put_together(
     reports: Sequence[Report],
     batches: Sequence[Sequence[Report]],
     parts: Sequence[Completion],
-    scores: Sequence[float],
     reader: Reader,
     *,
     room: int,
 ) -> Evidence:
-    """Make the evidence of the partial answers nearest to the query; the nearest stands last.
+    """Make the evidence of the partial answers from what is nearest to the query; it stands last.
 
     GraphRAG lets the model rate its own partial answers; a model too small to write a number that
-    means something would rate at random, so nearness to the query (`scores`) stands in for it.
-    Where every call failed there is no evidence, and the error says why.
+    means something would rate at random, so the nearness of what it was shown stands in for it. Not
+    that of its answer: nearest to a question is an answer that repeats it. Where every call failed
+    there is no evidence, and the error says why.
     """
     said = [at for at, part in enumerate(parts) if part.finish_reason != "error" and part.text]
-    ranked = sorted(said, key=lambda at: -scores[at])
+    ranked = sorted(said, key=lambda at: -max(report.score for report in batches[at]))
     sizes = [reader.count_tokens(parts[at].text) for at in ranked]
     fits = take_fitting(sizes, room=room)
     used = {at for at, fit in zip(ranked, fits, strict=True) if fit}
@@ -221,10 +279,3 @@ def put_together(
         peak_memory_bytes=max((part.peak_memory_bytes for part in parts), default=0),
         error=errors[0] if parts and len(errors) == len(parts) else None,
     )
-
-
-def _likeness(query: str, parts: Sequence[Completion], embed: Embed) -> list[float]:
-    if not parts:
-        return []
-    vectors = embed([query, *(part.text for part in parts)])
-    return [float(one) for one in vectors[1:] @ vectors[0]]

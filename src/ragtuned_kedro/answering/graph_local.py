@@ -135,10 +135,10 @@ def open_graph_local(
 class LocalContext:
     """How the evidence of one query is put together around its entities.
 
-    Reports get `report_share` of the room and chunks `chunk_share`; the rest is for entities, and
-    for relationships what entities leave. Chunks, or the nearest sentences in them, stand last,
-    next to the question, the nearest of them last of all. Source: GraphRAG's
-    LocalSearchMixedContext, with the one-statement summary in place of a whole report.
+    Reports, entities and chunks get their shares of the room, and the best relationships what is
+    left. Chunks, or the nearest sentences in them, stand last, next to the question, the nearest of
+    them last of all. Many descriptions are one of those sentences; it is said once, there. Source:
+    GraphRAG's LocalSearchMixedContext, with the one-statement summary in place of a whole report.
     """
 
     tables: GraphTables
@@ -164,28 +164,34 @@ class LocalContext:
         )
 
     def build(self, entity_hits: list[Hit], found: Found) -> tuple[str, tuple[Unit, ...]]:
-        """Fill the room with reports, entities, relationships and chunks, in that order."""
+        """Fill the room; the text reads reports, entities, relationships, chunks."""
         entity_ids = [hit.unit_id for hit in entity_hits]
         reports = rank_reports(self.tables.reports, self.tables.members, entity_ids)
         related = rank_relationships(self.tables.relationships, entity_ids)
-        parts = [
-            _Part("report", _hits(reports, "community_id", "summary", "rating")),
-            _Part("entity", entity_hits),
-            _Part("relationship", _hits(related, "relationship_id", "description", "weight")),
-            self._chunks(entity_ids, found),
-        ]
-        for_reports = int(self.room * self.settings.report_share)
-        for_chunks = int(self.room * self.settings.chunk_share)
-        rooms = [for_reports, self.room - for_reports - for_chunks, 0, for_chunks]
-        units: list[Unit] = []
-        texts: list[str] = []
+        related = related.head(self.settings.n_relationships)
         said: set[str] = set()
-        left = 0
-        for part, own_room in zip(parts, rooms, strict=True):
-            # What one part leaves unused goes to the next.
-            used, part_units, left = part.fill(self.reader, own_room + left, said)
-            units += part_units
-            texts += used if part is not parts[-1] else used[::-1]
+        left = self.room
+
+        def fill(part: _Part, share: float | None) -> tuple[list[str], list[Unit]]:
+            nonlocal left
+            room = left if share is None else min(left, int(self.room * share))
+            texts, units = part.fill(self.reader, room, said)
+            left -= sum(unit.n_tokens for unit in units if unit.is_used)
+            return texts, units
+
+        # Chunks choose first: what is nearest to the question keeps its place beside it.
+        chunks = fill(self._chunks(entity_ids, found), self.settings.chunk_share)
+        report = _Part("report", _hits(reports, "community_id", "summary", "rating"))
+        relationship = _Part(
+            "relationship", _hits(related, "relationship_id", "description", "weight")
+        )
+        around = [
+            fill(report, self.settings.report_share),
+            fill(_Part("entity", entity_hits), self.settings.entity_share),
+            fill(relationship, None),
+        ]
+        texts = [text for part_texts, _ in around for text in part_texts] + chunks[0][::-1]
+        units = [unit for _, part_units in [*around, chunks] for unit in part_units]
         return "\n".join(texts), tuple(units)
 
     def _chunks(self, entity_ids: list[str], found: Found) -> "_Part":
@@ -209,12 +215,11 @@ class _Part:
     kind: str
     candidates: list[Hit]
 
-    def fill(self, reader: Reader, room: int, said: set[str]) -> tuple[list[str], list[Unit], int]:
-        """Take what fits; a text that was said before is fetched but not used again."""
+    def fill(self, reader: Reader, room: int, said: set[str]) -> tuple[list[str], list[Unit]]:
+        """Take what fits, and add it to `said`; what was said before is fetched but not used."""
         sizes = [reader.count_tokens(hit.text) + 1 for hit in self.candidates]
         texts = [hit.text for hit in self.candidates]
         is_new = [text not in said and text not in texts[:at] for at, text in enumerate(texts)]
-        said.update(texts)
         costs = [size if new else 0 for size, new in zip(sizes, is_new, strict=True)]
         fits = take_fitting(costs, room=room)
         taken = [fit and new for fit, new in zip(fits, is_new, strict=True)]
@@ -223,7 +228,8 @@ class _Part:
             for hit, size, used in zip(self.candidates, sizes, taken, strict=True)
         ]
         used_texts = [text for text, used in zip(texts, taken, strict=True) if used]
-        return used_texts, units, room - sum(unit.n_tokens for unit in units if unit.is_used)
+        said.update(used_texts)
+        return used_texts, units
 
 
 def _hits(frame: pd.DataFrame, unit_id: str, text: str, score: str) -> list[Hit]:

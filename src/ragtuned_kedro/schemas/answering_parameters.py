@@ -63,22 +63,29 @@ class VanillaRagParams(RetrievalParams):
 
 
 class GraphLocalParams(Block):
-    """The neighbourhood of a query's entities; shares are of `evidence_tokens`."""
+    """The neighbourhood of a query's entities; shares are of `evidence_tokens`.
+
+    Relationships get what the shares leave.
+    """
 
     model: OtherModelParams | None
     n_entities: int = Field(ge=1)
+    n_relationships: int = Field(ge=0, description="best relationships between or of them")
     n_chunks: int = Field(ge=1, description="best chunks about them")
     n_sentences: int | None = Field(ge=1, description="as for vanilla RAG")
     evidence_tokens: int = Field(ge=1)
     min_likeness: float = Field(ge=-1, le=1, description="as for vanilla RAG")
     report_share: float = Share
+    entity_share: float = Share
     chunk_share: float = Share
 
     @model_validator(mode="after")
     def _leave_room(self) -> "GraphLocalParams":
-        total = self.report_share + self.chunk_share
+        total = self.report_share + self.entity_share + self.chunk_share
         if total > 1:
-            raise ValueError(f"report_share and chunk_share sum to {total:g}, above 1")
+            raise ValueError(
+                f"report_share, entity_share and chunk_share sum to {total:g}, above 1"
+            )
         return self
 
 
@@ -88,6 +95,9 @@ class GraphGlobalParams(Block):
     model: OtherModelParams | None
     level: int = Field(ge=0)
     n_reports: int | None = Field(ge=1, description="closest to the query; null maps all of them")
+    n_findings: int | None = Field(
+        ge=1, description="nearest findings of each; null shows the reports whole"
+    )
     map_tokens: int = Field(ge=1, description="reports in one map prompt")
     map_new_tokens: int = Field(ge=1, description="length of one partial answer")
     reduce_tokens: int = Field(ge=1, description="partial answers in the reduce prompt")
