@@ -46,18 +46,16 @@ def _find_rows(question: str) -> Iterator[list[str]]:
     row: list[str] = []
     ends_at = 0
     for match in _WORD.finditer(question):
-        between = question[ends_at : match.start()]
+        goes_on = bool(row) and question[ends_at : match.start()] in _WITHIN_NAME
         ends_at = match.end()
-        if row and between not in _WITHIN_NAME:
-            yield row
-            row = []
         word = match.group()
         before = question[: match.start()].rstrip(" \"'\u201c\u2018(")
-        begins = not before or (not row and before.endswith(_SENTENCE_ENDS))
-        if word[0].isupper() and not begins and word.casefold() not in _CALENDAR:
-            row.append(word)
-        elif row:
+        begins = not before or (not goes_on and before.endswith(_SENTENCE_ENDS))
+        is_name = word[0].isupper() and not begins and word.casefold() not in _CALENDAR
+        if row and not (is_name and goes_on):
             yield row
             row = []
+        if is_name:
+            row.append(word)
     if row:
         yield row
