@@ -22,10 +22,10 @@ CONCURRENCY = 64
 def main(n_calls: int) -> None:
     """Run once with records through the store, as the pipelines do."""
     command = [sys.executable, "benchmarks/stub_server.py", "0"]
-    stub = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    stub = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
-        port = stub.stdout.readline() if stub.stdout else ""
-        url = f"http://127.0.0.1:{int(port)}/v1"
+        assert stub.stdout is not None
+        url = f"http://127.0.0.1:{int(stub.stdout.readline())}/v1"
         with tempfile.TemporaryDirectory() as folder:
             asker = open_asker(
                 url, Path(folder) / "store.sqlite", concurrency=CONCURRENCY, call_timeout_seconds=30

@@ -55,20 +55,11 @@ def build_toy_embedder(folder: Path, *, seed: int = 0) -> Path:
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.models import Pooling, Transformer
-    from transformers import BertConfig, BertModel
+    from transformers import BertModel
 
     wrapped = _byte_tokenizer()
     torch.manual_seed(seed)
-    bert = BertModel(
-        BertConfig(
-            vocab_size=len(wrapped),
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            max_position_embeddings=256,
-        )
-    )
+    bert = BertModel(_encoder_config(len(wrapped), max_position_embeddings=256))
     with tempfile.TemporaryDirectory() as bare:
         bert.save_pretrained(bare)
         wrapped.save_pretrained(bare)
@@ -81,27 +72,35 @@ def build_toy_embedder(folder: Path, *, seed: int = 0) -> Path:
 def build_toy_reranker(folder: Path, *, seed: int = 0) -> Path:
     """Write a cross-encoder of one layer with random weights into `folder`."""
     import torch
-    from transformers import BertConfig, BertForSequenceClassification
+    from transformers import BertForSequenceClassification
 
     wrapped = _byte_tokenizer()
     torch.manual_seed(seed)
-    bert = BertForSequenceClassification(
-        BertConfig(
-            vocab_size=len(wrapped),
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            max_position_embeddings=512,
-            num_labels=1,
-            pad_token_id=0,
-            # From smaller weights all texts would get nearly the same score.
-            initializer_range=0.3,
-        )
+    config = _encoder_config(
+        len(wrapped),
+        max_position_embeddings=512,
+        num_labels=1,
+        pad_token_id=0,
+        # From smaller weights all texts would get nearly the same score.
+        initializer_range=0.3,
     )
+    bert = BertForSequenceClassification(config)
     bert.save_pretrained(folder)
     wrapped.save_pretrained(folder)
     return folder
+
+
+def _encoder_config(vocab_size: int, **more: Any) -> Any:
+    from transformers import BertConfig
+
+    return BertConfig(
+        vocab_size=vocab_size,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        **more,
+    )
 
 
 def _byte_tokenizer() -> Any:
