@@ -34,11 +34,7 @@ ANSWERED_FAULTS = ("truncated JSON", "mis-shaped JSON")
 
 @dataclass
 class Request:
-    """One request as the server saw it; `finished` is null while it is under way.
-
-    HTTP does not say that a reply was received. `is_acknowledged` is the next best: the client sent
-    another request on the same connection, so it had read this reply to its end.
-    """
+    """One request as the server saw it; `finished` is null while it is under way."""
 
     item: str
     attempt_text: str
@@ -47,7 +43,6 @@ class Request:
     started: float
     fault: str | None = None
     finished: float | None = None
-    is_acknowledged: bool = False
 
 
 @dataclass
@@ -85,10 +80,6 @@ class FaultServer:
         """List the requests about items, without probes."""
         return [one for one in self.log if one.item]
 
-    def acknowledged(self) -> set[str]:
-        """List the items that were answered usably, and whose answer was surely received."""
-        return {one.item for one in self.asked() if one.is_acknowledged and one.fault is None}
-
     def successes(self) -> Counter[str]:
         """Count, by item, the requests that were answered usably."""
         return Counter(
@@ -105,7 +96,6 @@ class FaultServer:
         server.close()
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        last: Request | None = None
         try:
             while not writer.is_closing():
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -116,14 +106,12 @@ class FaultServer:
                     )
                 }
                 body = json.loads(await reader.readexactly(int(headers["content-length"])))
-                if last is not None:
-                    last.is_acknowledged = last.finished is not None
                 asked = body["messages"][-1]["content"]
                 found = re.search(r"item (\d+)", asked)
                 item = found[1] if found else ""
-                last = Request(item, asked, body, headers, time.monotonic())
-                self.log.append(last)
-                await self._reply(last, reader, writer)
+                request = Request(item, asked, body, headers, time.monotonic())
+                self.log.append(request)
+                await self._reply(request, reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:

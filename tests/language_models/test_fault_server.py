@@ -2,20 +2,18 @@
 
 import json
 import random
-import re
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from ragtuned_kedro.language_models.completion_store import CompletionStore
 from ragtuned_kedro.schemas.errors import UserError
-from tests.language_models.endpoints import LIMITS, Square, item_prompts, open_asker, open_model
+from tests.language_models.endpoints import Square, item_prompts, open_asker, open_model
 from tests.language_models.fault_server import ANSWERED_FAULTS, FAULTS, FaultServer
 
 
@@ -166,35 +164,13 @@ print(json.dumps({key: reply.record.square for key, reply in answered.replies.it
 """
 
 
-def kept_items(path: Path) -> set[str]:
-    with closing(sqlite3.connect(path)) as connection:
-        texts = connection.execute("SELECT text FROM calls WHERE outcome = 'valid'").fetchall()
-    return {str(json.loads(text).get("item")) for (text,) in texts}
-
-
-def test_a_reply_is_kept_before_its_connection_carries_another_call(tmp_path):
-    path = tmp_path / "store.sqlite"
-    not_kept: list[set[str]] = []
-
-    def answer(body: dict) -> str:
-        found = re.search(r"item (\d+)", body["messages"][-1]["content"])
-        not_kept.append(server.acknowledged() - kept_items(path))
-        n = int(found[1]) if found else 0
-        return json.dumps({"item": n, "square": n * n})
-
-    with FaultServer(answer=answer, latency=0.0) as server:
-        ask(server, path, 60)
-        assert len(server.acknowledged()) >= 60 - LIMITS["concurrency"]
-    assert not_kept
-    assert not any(not_kept)
-
-
 @pytest.mark.slow
-def test_ten_kills_at_random_moments_change_nothing_and_repeat_no_received_reply(tmp_path):
+def test_ten_kills_at_random_moments_change_nothing_and_nothing_answered_is_asked_again(tmp_path):
     n, path = 500, tmp_path / "store"
     with FaultServer(share=0.3, latency=0.15, seed=6) as server:
         command = [sys.executable, "-c", CLIENT, server.url, str(path), str(n)]
         chance = random.Random(8)
+        n_under_way = []
         for _ in range(10):
             n_before = len(server.log)
             client = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -203,22 +179,13 @@ def test_ten_kills_at_random_moments_change_nothing_and_repeat_no_received_reply
             time.sleep(chance.uniform(0.1, 1.5))
             assert client.poll() is None, "it was to be killed in the middle of its work"
             client.kill()
+            n_under_way.append(sum(one.finished is None for one in server.asked()))
             client.wait()
-            assert server.acknowledged() <= kept_items(path)
         finished = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
         squares = json.loads(finished.stdout)
     with FaultServer(latency=0.0) as untroubled:
         whole = ask(untroubled, tmp_path / "whole", n)
     assert squares == {key: reply.record.square for key, reply in whole.replies.items()}
     assert len(squares) == n
-    # The server sent these, and the client was killed before it had read them.
-    repeated = {item for item, times in server.successes().items() if times > 1}
-    for item in repeated:
-        *earlier, _ = [
-            one
-            for one in server.asked()
-            if one.item == item and one.fault is None and one.finished is not None
-        ]
-        assert not any(one.is_acknowledged for one in earlier)
-    print(f"{len(repeated)} of {n} replies were on their way at one of ten kills")
-    assert len(repeated) <= 10 * LIMITS["concurrency"]
+    assert any(n_under_way), "the kills were to hit calls under way"
+    assert set(server.successes().values()) == {1}

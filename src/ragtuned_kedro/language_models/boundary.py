@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from ragtuned_kedro.language_models.call_file import KeptAs
 from ragtuned_kedro.schemas.records import Completion, Prompt
 
 if TYPE_CHECKING:
@@ -65,8 +66,11 @@ class CallableModel(Protocol):
         """Say how many prompts are worth having at hand: more than are answered at once."""
         ...
 
-    def open(self) -> AbstractAsyncContextManager[None]:
-        """Hold the connections of one event loop; `call` works only inside."""
+    def open(self, store: "CompletionStore") -> AbstractAsyncContextManager[None]:
+        """Hold the connections of one event loop; `call` works only inside.
+
+        Answers to calls that an earlier run had sent, and did not live to keep, lie in `store`.
+        """
         ...
 
     async def probe(self, store: "CompletionStore") -> ReplyMode:
@@ -80,10 +84,12 @@ class CallableModel(Protocol):
         max_new_tokens: int,
         schema: dict[str, Any] | None = None,
         before: Callable[[], None] = do_nothing,
+        kept_as: KeptAs = (),
     ) -> Completion:
         """Answer one prompt; `schema` is the JSON schema that the reply should follow.
 
         `before` is called whenever the prompt is about to leave; if it raises, nothing leaves.
+        `kept_as` names the call in the store.
 
         A call that failed and may succeed later is a completion that finished with error.
 

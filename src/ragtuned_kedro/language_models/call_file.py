@@ -1,4 +1,7 @@
-"""The SQLite file in which calls lie: one row when they are sent, one when they are answered."""
+"""The SQLite file in which calls lie: one row when they are sent, one when they are answered.
+
+An answer that came when its run had ended lies beside them until the next run has read it.
+"""
 
 import dataclasses
 import sqlite3
@@ -41,6 +44,12 @@ CREATE TABLE IF NOT EXISTS sendings (
     endpoint TEXT NOT NULL,
     sent_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
     PRIMARY KEY (request_sha, attempt, stage, key, model_id, endpoint)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS arrivals (
+    kept_as TEXT NOT NULL PRIMARY KEY,
+    endpoint TEXT NOT NULL,
+    content BLOB NOT NULL,
+    seconds REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS reply_modes (
     endpoint TEXT NOT NULL,
@@ -87,6 +96,19 @@ class Sending(NamedTuple):
     endpoint: str
 
 
+# Request and attempt of every call that one answer gives; empty where it is not kept at all.
+KeptAs = tuple[tuple[str, int], ...]
+
+
+class Arrival(NamedTuple):
+    """An answer as the endpoint sent it, which no run has read."""
+
+    kept_as: KeptAs
+    endpoint: str
+    content: bytes
+    seconds: float
+
+
 FIELDS = [field.name for field in dataclasses.fields(Call)]
 
 
@@ -100,6 +122,11 @@ class CallFile:
         self._path = path
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
+
+    @property
+    def path(self) -> Path:
+        """Name the file."""
+        return self._path
 
     def rows(self, query: str, *values: object) -> list[tuple]:
         """Read all rows of a query."""

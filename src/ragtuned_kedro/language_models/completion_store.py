@@ -1,12 +1,20 @@
 """Calls kept on disk the moment they return, so that nothing is asked, or paid for, twice."""
 
 import dataclasses
+import json
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ragtuned_kedro.language_models.boundary import Keep, LanguageModel
-from ragtuned_kedro.language_models.call_file import FIELDS, Call, CallFile, Sending
+from ragtuned_kedro.language_models.call_file import (
+    FIELDS,
+    Arrival,
+    Call,
+    CallFile,
+    KeptAs,
+    Sending,
+)
 from ragtuned_kedro.schemas.ids import fingerprint
 from ragtuned_kedro.schemas.records import Completion, Prompt
 
@@ -101,6 +109,30 @@ class CompletionStore(CallFile):
         """List everything that ever left."""
         query = f"SELECT {', '.join(Sending._fields)} FROM sendings ORDER BY 1, 2, 3, 4, 5, 6"  # noqa: S608
         return [Sending(*row) for row in self.rows(query)]
+
+    def add_arrivals(self, arrivals: Iterable[Arrival]) -> None:
+        """Lay down answers whose run has ended, except what it had kept before."""
+        with self.writing() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO arrivals SELECT ?, ?, ?, ? WHERE NOT EXISTS "
+                "(SELECT 1 FROM calls WHERE request_sha = ? AND attempt = ?)",
+                [(json.dumps(one.kept_as), *one[1:], *one.kept_as[0]) for one in arrivals],
+            )
+
+    def arrivals(self, endpoint: str) -> dict[KeptAs, Arrival]:
+        """List the answers that no run has read; those that one has kept since are deleted."""
+        query = "SELECT kept_as, endpoint, content, seconds FROM arrivals WHERE endpoint = ?"
+        waiting, kept = {}, []
+        for text, *rest in self.rows(query, endpoint):
+            kept_as = tuple((sha, attempt) for sha, attempt in json.loads(text))
+            if self.rows("SELECT 1 FROM calls WHERE request_sha = ? AND attempt = ?", *kept_as[0]):
+                kept.append((text,))
+            else:
+                waiting[kept_as] = Arrival(kept_as, *rest)
+        if kept:
+            with self.writing() as connection:
+                connection.executemany("DELETE FROM arrivals WHERE kept_as = ?", kept)
+        return waiting
 
     def calls_of(self, request: str) -> list[Call]:
         """List the answered calls of a request, first attempt first."""

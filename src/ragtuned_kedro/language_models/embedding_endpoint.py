@@ -115,7 +115,7 @@ class EmbeddingEndpoint:
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[None]:
         self._purse.open(Amount(*self._store.spent(self._params.model, self._params.url)))
-        async with self._endpoint.open():
+        async with self._endpoint.open(self._store):
             yield
 
     async def _embed_batch(self, batch: Sequence[tuple[str, str]]) -> None:
@@ -133,6 +133,7 @@ class EmbeddingEndpoint:
                 "embeddings",
                 self._body(texts),
                 lambda content, seconds: _read(content, seconds, n_texts=len(texts)),
+                kept_as=tuple((sha, 0) for sha, _ in batch),
             )
 
         await self._purse.reserve(most)

@@ -1,37 +1,40 @@
 """The connections to one OpenAI-compatible endpoint: limits, time-outs, repetitions, the key.
 
-The openai SDK carries the requests; how often, how long and how many at once is decided here,
-because its own repetition knows neither our limits nor our store.
+The openai SDK carries the requests, in a process of its own (see `courier`); how often and how
+many at once is decided here, because the SDK's own repetition knows neither our limits nor our
+store.
 """
-
-from __future__ import annotations
 
 import asyncio
 import dataclasses
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from pydantic import SecretStr, ValidationError
 
 from ragtuned_kedro.language_models.boundary import RequestRefusedError
+from ragtuned_kedro.language_models.call_file import Arrival, KeptAs
+from ragtuned_kedro.language_models.completion_store import CompletionStore
+from ragtuned_kedro.language_models.courier.channel import Channel, open_channel
+from ragtuned_kedro.language_models.courier.frames import Answer
 from ragtuned_kedro.language_models.egress import check_egress
-from ragtuned_kedro.language_models.faults import Fault, classify_fault
+from ragtuned_kedro.language_models.faults import Fault
 from ragtuned_kedro.language_models.limits import Pace, Patience
 from ragtuned_kedro.schemas.endpoint_parameters import AddressParams
 from ragtuned_kedro.schemas.errors import UserError
 
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-
 T = TypeVar("T")
+# One call waits with the courier, so that an answer is followed by the next request before the run
+# has read it. With more of them calls travel in bunches, which takes longer (see docs/log.md).
+_N_WAITING = 1
 
 
 class Endpoint:
     """One endpoint in one role, with its limits; see `AddressParams`.
 
-    The key is held as a secret and taken out of every message that leaves here.
+    The key is held as a secret, and the courier takes it out of every message.
     """
 
     def __init__(self, params: AddressParams, *, role: str, api_key: SecretStr | None) -> None:
@@ -53,30 +56,33 @@ class Endpoint:
             dead_after_failures=limits.dead_after_failures,
             dead_after_seconds=limits.dead_after_seconds,
         )
-        self._client: AsyncOpenAI | None = None
+        self._channel: Channel | None = None
+        self._arrived: dict[KeptAs, Arrival] = {}
         self._slots = asyncio.Semaphore(limits.concurrency)
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[None]:
-        """Hold the connections of one event loop."""
-        from openai import AsyncOpenAI
+    async def open(self, store: CompletionStore | None = None) -> AsyncIterator[None]:
+        """Hold the connections of one event loop; `store` is where answers are kept.
 
-        from ragtuned_kedro.language_models.carrier import Carrier
-
-        n = self._params.limits.concurrency
-        # A proxy must not carry the text elsewhere than the user allowed.
-        carrier = Carrier(concurrency=n, trust_env=self._params.egress == "any")
-        self._slots = asyncio.Semaphore(n)
-        key = self._api_key.get_secret_value() if self._api_key else "none"
-        async with AsyncOpenAI(
-            api_key=key,
-            base_url=self._params.url,
-            max_retries=0,
-            timeout=self._params.limits.call_timeout_seconds,
-            http_client=carrier,
-        ) as self._client:
+        Raises:
+            UserError: If the process that carries the calls does not start.
+        """
+        limits = self._params.limits
+        n_at_hand = limits.concurrency + _N_WAITING
+        self._slots = asyncio.Semaphore(n_at_hand)
+        async with open_channel(
+            url=self._params.url,
+            api_key=self._api_key,
+            concurrency=limits.concurrency,
+            n_at_hand=n_at_hand,
+            call_timeout_seconds=limits.call_timeout_seconds,
+            # A proxy must not carry the text elsewhere than the user allowed.
+            trust_env=self._params.egress == "any",
+            store=None if store is None else store.path,
+        ) as self._channel:
+            self._arrived = {} if store is None else store.arrivals(self._params.url)
             yield
-        self._client = None
+        self._channel = None
 
     async def insist(
         self,
@@ -88,7 +94,7 @@ class Endpoint:
         """Send within the limits, and again after passing faults; the last fault if none helped.
 
         Once `send` has an outcome nothing is awaited any more, so that a caller may keep it before
-        another call gets its slot, and with it the connection.
+        another call gets its slot.
 
         Raises:
             RequestRefusedError: If the endpoint will never take this request.
@@ -115,34 +121,32 @@ class Endpoint:
                 return dataclasses.replace(outcome, detail=told)
             await asyncio.sleep(delay)
 
-    async def post(self, path: str, body: bytes, read: Callable[[bytes, float], T]) -> T | Fault:
+    async def post(
+        self,
+        path: str,
+        body: bytes,
+        read: Callable[[bytes, float], T],
+        *,
+        kept_as: KeptAs = (),
+    ) -> T | Fault:
         """Send one request; what went wrong is returned as it is.
 
-        `read` gets the content and the seconds it took; a ValidationError of it is a fault.
+        `read` gets the content and the seconds it took; a ValidationError of it is a fault. What
+        was sent for an earlier run that has ended since, to be kept as the same, is not sent again.
 
         Raises:
             RequestRefusedError: If `read` does.
         """
-        import aiohttp
-        import httpx
-        import openai
-
-        assert self._client is not None, "post only inside open()"  # noqa: S101
-        # Whole, because the SDK takes its time to join an address.
-        url = f"{self._params.url.rstrip('/')}/{path}"
-        started = time.perf_counter()
+        assert self._channel is not None, "post only inside open()"  # noqa: S101
+        answer: Arrival | Answer | Fault | None = self._arrived.pop(kept_as, None)
+        if answer is None:
+            answer = await self._channel.post(path, body, kept_as)
+        if isinstance(answer, Fault):
+            return answer
         try:
-            async with asyncio.timeout(self._params.limits.call_timeout_seconds):
-                response = await self._client.post(url, content=body, cast_to=httpx.Response)
-            return read(response.content, time.perf_counter() - started)
-        except (
-            openai.OpenAIError,
-            httpx.HTTPError,
-            aiohttp.ClientError,
-            OSError,
-            ValidationError,
-        ) as error:
-            return classify_fault(error, hide=self._hide)
+            return read(answer.content, answer.seconds)
+        except ValidationError:
+            return Fault("passing", "the answer has not the shape that was asked for")
 
     def _note(self, fault: Fault) -> None:
         """Count a fault.
@@ -160,8 +164,3 @@ class Endpoint:
             self._patience.throttled(fault.retry_after)
         else:
             self._patience.failed(fault.detail, endpoint=f"{self._role}: {url}")
-
-    def _hide(self, text: str) -> str:
-        """Take the key out of a message: some servers send back what they were sent."""
-        secret = self._api_key.get_secret_value() if self._api_key else ""
-        return text.replace(secret, "***") if secret else text

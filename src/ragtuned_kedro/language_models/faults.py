@@ -32,16 +32,13 @@ class Fault:
 
 
 def classify_fault(error: Exception, *, hide: Callable[[str], str]) -> Fault:
-    """Sort an error of the SDK, of the connection or of an answer's shape; `hide` removes secrets.
+    """Sort an error of the SDK or of the connection; `hide` removes secrets.
 
-    A server error, a time-out, a broken connection, or an answer that is no chat completion may
-    pass. 408, 409, 425 and 429 ask to come back; another 4xx is final.
+    A server error, a time-out or a broken connection may pass. 408, 409, 425 and 429 ask to come
+    back; another 4xx is final.
     """
     import openai
-    from pydantic import ValidationError
 
-    if isinstance(error, ValidationError):
-        return Fault("passing", "the answer is no chat completion")
     if isinstance(error, openai.APITimeoutError | TimeoutError):
         return Fault("passing", "timed out")
     if not isinstance(error, openai.APIStatusError):

@@ -13,6 +13,7 @@ from ragtuned_kedro.language_models.boundary import (
     do_nothing,
 )
 from ragtuned_kedro.language_models.bounded import run_bounded
+from ragtuned_kedro.language_models.call_file import KeptAs
 from ragtuned_kedro.language_models.chat_wire import read_answer, request_body
 from ragtuned_kedro.language_models.completion_store import CompletionStore
 from ragtuned_kedro.language_models.endpoint import Endpoint
@@ -82,9 +83,9 @@ class OpenAiCompatibleModel:
         run_bounded(range(len(prompts)), answer, n_workers=self.n_waiting, within=self.open)
         return [answers[place] for place in range(len(prompts))]
 
-    def open(self) -> AbstractAsyncContextManager[None]:
+    def open(self, store: CompletionStore | None = None) -> AbstractAsyncContextManager[None]:
         """Hold the connections of one event loop."""
-        return self._endpoint.open()
+        return self._endpoint.open(store)
 
     async def call(
         self,
@@ -93,6 +94,7 @@ class OpenAiCompatibleModel:
         max_new_tokens: int,
         schema: dict[str, Any] | None = None,
         before: Callable[[], None] = do_nothing,
+        kept_as: KeptAs = (),
     ) -> Completion:
         """Answer one prompt, waiting for the limits and asking again after passing faults.
 
@@ -104,7 +106,11 @@ class OpenAiCompatibleModel:
         def send() -> Awaitable[Completion | Fault]:
             before()
             return self.try_once(
-                prompt, max_new_tokens=max_new_tokens, schema=schema, mode=self.mode or "prompt"
+                prompt,
+                max_new_tokens=max_new_tokens,
+                schema=schema,
+                mode=self.mode or "prompt",
+                kept_as=kept_as,
             )
 
         n_bytes = sum(len(message.content.encode()) for message in prompt.messages)
@@ -128,6 +134,7 @@ class OpenAiCompatibleModel:
         max_new_tokens: int,
         schema: dict[str, Any] | None,
         mode: ReplyMode,
+        kept_as: KeptAs = (),
     ) -> Completion | Fault:
         """Send one request; what went wrong is returned as it is.
 
@@ -138,5 +145,8 @@ class OpenAiCompatibleModel:
             self._params.model, self._sent, prompt, max_new_tokens, schema=schema, mode=mode
         )
         return await self._endpoint.post(
-            "chat/completions", body, lambda content, seconds: read_answer(prompt, content, seconds)
+            "chat/completions",
+            body,
+            lambda content, seconds: read_answer(prompt, content, seconds),
+            kept_as=kept_as,
         )

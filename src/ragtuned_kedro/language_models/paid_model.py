@@ -40,7 +40,7 @@ class PaidModel:
         self._asked = {}
         self._probing = asyncio.Lock()
         self._purse.open(self._spent())
-        async with self.model.open():
+        async with self.model.open(self.store):
             yield
 
     @asynccontextmanager
@@ -77,17 +77,22 @@ class PaidModel:
         paid = Amount()
         sending = Sending(sha, attempt, stage, prompt.key, self.model.model_id, self.model.endpoint)
         number = self._leaving.note(sending)
+        kept_as = ((sha, attempt),)
         before = partial(self._leaving.write, number)
         try:
             try:
                 completion = await self.model.call(
-                    prompt, max_new_tokens=max_new_tokens, schema=schema, before=before
+                    prompt,
+                    max_new_tokens=max_new_tokens,
+                    schema=schema,
+                    before=before,
+                    kept_as=kept_as,
                 )
             except RequestRefusedError:
                 if schema is None or self.model.mode == "prompt":
                     raise
                 completion = await self.model.call(
-                    prompt, max_new_tokens=max_new_tokens, before=before
+                    prompt, max_new_tokens=max_new_tokens, before=before, kept_as=kept_as
                 )
             if completion.finish_reason != "error":
                 paid = Amount(1, completion.n_prompt_tokens, completion.n_completion_tokens)

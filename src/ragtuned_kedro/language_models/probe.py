@@ -7,7 +7,7 @@ import asyncio
 from typing import Any, Literal, Protocol
 
 from ragtuned_kedro.language_models.boundary import ReplyMode
-from ragtuned_kedro.language_models.call_file import Call
+from ragtuned_kedro.language_models.call_file import Call, KeptAs
 from ragtuned_kedro.language_models.completion_store import CompletionStore, request_sha
 from ragtuned_kedro.language_models.faults import Fault
 from ragtuned_kedro.language_models.replies import UnusableReplyError, parse_reply, strict_schema
@@ -42,6 +42,7 @@ class _Probed(Protocol):
         max_new_tokens: int,
         schema: dict[str, Any] | None,
         mode: ReplyMode,
+        kept_as: KeptAs,
     ) -> Completion | Fault: ...
 
 
@@ -76,14 +77,19 @@ async def _try_mode(
     """Tell whether the endpoint holds to `mode`; null if it answered nothing at all."""
     asked = "Greet me in one short sentence." + (" Use JSON." if mode == "json_object" else "")
     prompt = Prompt(f"probe-{mode}", (Message(role="user", content=asked),))
+    sha = request_sha(model.model_id, prompt, _MAX_NEW_TOKENS, {"probe": model.endpoint})
     verdict = None
     for n_try in range(_N_TRIES):
         outcome = await model.try_once(
-            prompt, max_new_tokens=_MAX_NEW_TOKENS, schema=strict_schema(into), mode=mode
+            prompt,
+            max_new_tokens=_MAX_NEW_TOKENS,
+            schema=strict_schema(into),
+            mode=mode,
+            kept_as=((sha, n_try),),
         )
         if isinstance(outcome, Completion):
             holds = _fits(outcome.text, into)
-            _book(model, store, prompt, outcome, n_try, holds=holds)
+            _book(model, store, sha, outcome, n_try, holds=holds)
             return holds
         if outcome.kind == "refused":
             return False
@@ -104,7 +110,7 @@ def _fits(text: str, into: type[Record]) -> bool:
 def _book(
     model: _Probed,
     store: CompletionStore,
-    prompt: Prompt,
+    sha: str,
     completion: Completion,
     n_try: int,
     *,
@@ -113,7 +119,7 @@ def _book(
     """Keep what the probe cost."""
     store.add_call(
         Call(
-            request_sha(model.model_id, prompt, _MAX_NEW_TOKENS, {"probe": model.endpoint}),
+            sha,
             n_try,
             "probe",
             model.model_id,

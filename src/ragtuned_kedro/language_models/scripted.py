@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from ragtuned_kedro.language_models.boundary import Keep, ReplyMode, do_nothing
+from ragtuned_kedro.language_models.call_file import KeptAs
 from ragtuned_kedro.language_models.completion_store import CompletionStore
 from ragtuned_kedro.schemas.records import Completion, Prompt
 
@@ -32,7 +33,7 @@ class ScriptedModel:
         return answers
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[None]:
+    async def open(self, store: CompletionStore) -> AsyncIterator[None]:
         """Hold nothing."""
         yield
 
@@ -47,6 +48,7 @@ class ScriptedModel:
         max_new_tokens: int,
         schema: dict[str, Any] | None = None,
         before: Callable[[], None] = do_nothing,
+        kept_as: KeptAs = (),
     ) -> Completion:
         """Follow the script."""
         before()

@@ -45,6 +45,8 @@ def prune(
     given = {clause: value for clause, value in wanted.items() if value is not None}
     where = " AND ".join(given) or "1"
     with store.writing() as connection:
+        if not given:
+            connection.execute("DELETE FROM arrivals")
         cursor = connection.execute(
             f"DELETE FROM calls WHERE {where}",  # noqa: S608
             list(given.values()),

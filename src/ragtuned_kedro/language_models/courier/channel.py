@@ -1,0 +1,225 @@
+"""A run's end of the way to an endpoint: requests go to the courier, answers come back."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from ragtuned_kedro.language_models.call_file import KeptAs
+from ragtuned_kedro.language_models.courier.frames import Answer, Frame, FrameReader, Kind
+from ragtuned_kedro.language_models.courier.settings import ChannelSettings, Errand
+from ragtuned_kedro.language_models.courier.underway import this_process, wait_for_ended_runs
+from ragtuned_kedro.language_models.faults import Fault
+from ragtuned_kedro.schemas.errors import UserError
+
+_open_here: set[str] = set()
+_N_TRIES = 4
+_PAUSE_SECONDS = 0.1
+
+
+class Channel:
+    """One endpoint, in one event loop; a courier that has died is replaced."""
+
+    def __init__(self, settings: ChannelSettings) -> None:
+        self._settings = settings
+        self._line: _Line | None = None
+        self._dialling = asyncio.Lock()
+
+    async def post(self, path: str, body: bytes, kept_as: KeptAs) -> Answer | Fault:
+        """Send one request; what went wrong is returned as it is."""
+        line = self._line
+        if line is None or line.is_cut:
+            line = await self._dial()
+        try:
+            return await line.post(Errand(path, kept_as).pack(body))
+        except ConnectionError as error:
+            return Fault("passing", f"{type(error).__name__}: {error}")
+
+    async def _dial(self) -> "_Line":
+        async with self._dialling:
+            if self._line is None or self._line.is_cut:
+                self._line = await _connect(self._settings)
+        return self._line
+
+    def finish(self) -> None:
+        """Hang up; all answers are kept."""
+        if self._line is not None:
+            self._line.finish()
+
+    def cut(self) -> None:
+        """Hang up; what was not kept is kept by the courier."""
+        if self._line is not None:
+            self._line.cut()
+
+
+@asynccontextmanager
+async def open_channel(
+    *,
+    url: str,
+    api_key: SecretStr | None,
+    concurrency: int,
+    n_at_hand: int,
+    call_timeout_seconds: float,
+    trust_env: bool,
+    store: Path | None,
+) -> AsyncIterator[Channel]:
+    """Hold a channel; answers to what is under way when this ends by an error go into `store`.
+
+    What an ended run left under way for that store is waited for before.
+
+    Raises:
+        UserError: If the courier does not start.
+    """
+    store = None if store is None else store.resolve()
+    if store is not None:
+        await wait_for_ended_runs(store, mine=_open_here)
+    settings = ChannelSettings(
+        channel=uuid.uuid4().hex,
+        owner=this_process(),
+        url=url,
+        api_key=api_key,
+        concurrency=concurrency,
+        n_at_hand=n_at_hand,
+        call_timeout_seconds=call_timeout_seconds,
+        trust_env=trust_env,
+        store=store,
+    )
+    channel = Channel(settings)
+    _open_here.add(settings.channel)
+    try:
+        yield channel
+    except BaseException:
+        channel.cut()
+        raise
+    else:
+        channel.finish()
+    finally:
+        _open_here.discard(settings.channel)
+
+
+class _Line(asyncio.Protocol):
+    """A connection to the courier."""
+
+    def __init__(self) -> None:
+        self._reader = FrameReader()
+        self._waiting: dict[int, asyncio.Future[Answer | Fault]] = {}
+        self._n_sent = 0
+        self.is_cut = False
+        self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        for frame in self._reader.feed(data):
+            if frame.kind == Kind.OPENED:
+                self.opened.set_result(None)
+                continue
+            # Whoever was cancelled waits no more.
+            asked = self._waiting.pop(frame.number, None)
+            if asked is None or asked.done():
+                continue
+            if frame.kind == Kind.ANSWER:
+                asked.set_result(Answer.unpack(frame.payload))
+            else:
+                asked.set_result(Fault(**json.loads(frame.payload)))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.is_cut = True
+        waiting: list[asyncio.Future] = [self.opened, *self._waiting.values()]
+        for asked in waiting:
+            if not asked.done():
+                asked.set_exception(ConnectionResetError("the process that carries calls ended"))
+        self._waiting.clear()
+
+    def send(self, frame: Frame) -> None:
+        self._transport.write(frame.pack())
+
+    async def post(self, payload: bytes) -> Answer | Fault:
+        if self.is_cut:
+            raise ConnectionResetError("the process that carries calls ended")
+        self._n_sent += 1
+        asked = self._waiting[self._n_sent] = asyncio.get_running_loop().create_future()
+        self.send(Frame(Kind.POST, self._n_sent, payload))
+        return await asked
+
+    def finish(self) -> None:
+        self.send(Frame(Kind.DONE, 0, b""))
+        self.cut()
+
+    def cut(self) -> None:
+        self._transport.close()
+
+
+async def _connect(settings: ChannelSettings) -> _Line:
+    """Connect to the courier; one that is just dying may still take a connection."""
+    for n_try in range(_N_TRIES):
+        path = _courier_of_this_process().path
+        try:
+            _, line = await asyncio.get_running_loop().create_unix_connection(_Line, str(path))
+            line.send(Frame(Kind.OPEN, 0, settings.model_dump_json().encode()))
+            await line.opened
+        except OSError as error:
+            last = error
+            await asyncio.sleep(_PAUSE_SECONDS * (n_try + 1))
+        else:
+            return line
+    raise UserError(f"the process that carries calls cannot be reached: {last}")
+
+
+class _Courier:
+    """The courier as its run sees it."""
+
+    def __init__(self) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="ragtuned-courier-"))
+        self.path = folder / "socket"
+        self._owner = os.getpid()
+        # A session of its own: what ends a run from its terminal must not end its courier.
+        self._process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "ragtuned_kedro.language_models.courier.process", self.path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(one for one in sys.path if one)},
+            start_new_session=True,
+            text=True,
+        )
+        assert self._process.stdout is not None  # noqa: S101
+        if self._process.stdout.readline() != "listening\n":
+            shutil.rmtree(folder, ignore_errors=True)
+            raise UserError("the process that carries calls to endpoints did not start")
+
+    @property
+    def is_mine(self) -> bool:
+        """Tell whether it lives, and was started by this process and not by one that forked."""
+        return self._owner == os.getpid() and self._process.poll() is None
+
+
+_starting = threading.Lock()
+_courier: tuple[tuple, _Courier] | None = None
+
+
+def _courier_of_this_process() -> _Courier:
+    """Give the courier, started when first needed, and again where it died or proxies changed."""
+    global _courier
+    proxies = tuple(
+        sorted(
+            (name, value)
+            for name, value in os.environ.items()
+            if name.lower().endswith("_proxy") or name.startswith("SSL_CERT_")
+        )
+    )
+    with _starting:
+        if _courier is None or _courier[0] != proxies or not _courier[1].is_mine:
+            _courier = proxies, _Courier()
+        return _courier[1]

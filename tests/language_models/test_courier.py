@@ -1,0 +1,216 @@
+"""Laws of the process that carries calls: what was sent is answered once, whoever is killed."""
+
+import asyncio
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ragtuned_kedro.language_models.asking import Asker
+from ragtuned_kedro.language_models.call_file import Arrival
+from ragtuned_kedro.language_models.completion_store import CompletionStore
+from ragtuned_kedro.language_models.courier.frames import Frame, FrameReader, Kind
+from ragtuned_kedro.language_models.courier.underway import (
+    Underway,
+    this_process,
+    wait_for_ended_runs,
+)
+from tests.language_models.endpoints import Square, item_prompts, open_asker, open_model
+from tests.language_models.fault_server import FaultServer
+
+CLIENT = """
+import sys
+from pathlib import Path
+from tests.language_models.endpoints import Square, item_prompts, open_asker
+asker = open_asker(sys.argv[1], Path(sys.argv[2]), call_timeout_seconds=5)
+asker.ask_all(item_prompts(16), Square, stage="s", max_new_tokens=64)
+"""
+
+
+def ask(asker: Asker, n: int):  # type: ignore[no-untyped-def]
+    return asker.ask_all(item_prompts(n), Square, stage="s", max_new_tokens=64)
+
+
+def couriers_of(pid: int) -> list[psutil.Process]:
+    return [one for one in psutil.Process(pid).children() if "courier" in " ".join(one.cmdline())]
+
+
+def wait_until(holds, seconds: float = 10.0) -> None:  # type: ignore[no-untyped-def]
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@given(st.lists(st.tuples(st.sampled_from(Kind), st.binary(max_size=40))), st.integers(1, 9))
+def test_frames_arrive_whole_however_they_are_cut(sent, step):
+    frames = [Frame(kind, number, payload) for number, (kind, payload) in enumerate(sent)]
+    stream = b"".join(frame.pack() for frame in frames)
+    reader = FrameReader()
+    pieces = [stream[start : start + step] for start in range(0, len(stream), step)]
+    assert [frame for piece in pieces for frame in reader.feed(piece)] == frames
+
+
+def test_what_is_under_way_at_a_kill_is_answered_once_and_found_by_the_next_run(tmp_path):
+    path = tmp_path / "store.sqlite"
+    with FaultServer(latency=1.0) as server:
+        command = [sys.executable, "-c", CLIENT, server.url, str(path)]
+        client = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        wait_until(lambda: len(server.asked()) == 8)
+        client.kill()
+        client.wait()
+        assert not server.successes()
+        answered = ask(open_asker(server.url, path, call_timeout_seconds=5), 16)
+        assert len(answered.replies) == 16
+        assert set(server.successes().values()) == {1}
+        assert len(server.asked()) == 16
+    assert not CompletionStore(path).arrivals(server.url)
+    wait_until(lambda: not path.with_name("store.sqlite.underway").exists())
+
+
+def test_what_is_under_way_when_a_run_fails_is_answered_once(tmp_path):
+    path = tmp_path / "store.sqlite"
+
+    def deliver(_: object) -> None:
+        raise RuntimeError("the run fails")
+
+    with FaultServer(latency=0.3) as server:
+        asker = open_asker(server.url, path, call_timeout_seconds=5)
+        with pytest.raises(RuntimeError, match="the run fails"):
+            asker.ask_each(item_prompts(20), Square, deliver, stage="s", max_new_tokens=64)
+        n_sent = len(server.asked())
+        assert 8 <= n_sent < 20
+        assert len(ask(open_asker(server.url, path, call_timeout_seconds=5), 20).replies) == 20
+        assert len(server.asked()) == 20
+
+
+def test_a_run_that_ends_leaves_no_courier_and_no_socket(tmp_path):
+    with FaultServer() as server:
+        script = CLIENT + (
+            "import psutil\nprint([one.pid for one in psutil.Process().children()])\n"
+        )
+        command = [sys.executable, "-c", script, server.url, str(tmp_path / "store.sqlite")]
+        environment = os.environ | {"TMPDIR": str(tmp_path)}
+        ended = subprocess.run(
+            command, env=environment, stdout=subprocess.PIPE, text=True, check=True
+        )
+    pids = json.loads(ended.stdout)
+    assert len(pids) == 1
+    wait_until(lambda: not psutil.pid_exists(pids[0]))
+    assert not list(tmp_path.glob("ragtuned-courier-*"))
+
+
+def test_a_courier_that_is_killed_is_replaced(tmp_path):
+    with FaultServer(latency=0.1) as server:
+
+        def prompts():  # type: ignore[no-untyped-def]
+            for number, prompt in enumerate(item_prompts(80)):
+                if number == 60:
+                    (courier,) = couriers_of(os.getpid())
+                    courier.send_signal(signal.SIGKILL)
+                yield prompt
+
+        asker = open_asker(server.url, tmp_path / "store.sqlite", call_timeout_seconds=5)
+        answered = asker.ask_all(prompts(), Square, stage="s", max_new_tokens=64)
+    assert len(answered.replies) == 80
+
+
+def test_the_key_is_told_to_the_courier_alone(tmp_path):
+    with FaultServer(status=200) as server:
+        model = open_model(server.url, key="sk-very-secret-key", total_timeout_seconds=0.2)
+        model.complete(item_prompts(1), max_new_tokens=8)
+        assert server.log[0].headers["authorization"] == "Bearer sk-very-secret-key"
+    for courier in couriers_of(os.getpid()):
+        told = f"{courier.cmdline()} {courier.environ()}"
+        assert "sk-very-secret-key" not in told
+
+
+def test_an_answer_that_no_run_has_read_is_kept_and_not_paid_for_again(tmp_path):
+    path = tmp_path / "store.sqlite"
+    with FaultServer() as server:
+        ask(open_asker(server.url, path), 1)
+        (call,) = CompletionStore(path).calls_at("s", "stub", server.url)
+        content = {
+            "choices": [{"message": {"content": call.text}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 7, "completion_tokens": 8},
+        }
+        fresh = CompletionStore(tmp_path / "fresh.sqlite")
+        fresh.keep_reply_mode(server.url, "stub", "json_schema")
+        kept_as = ((call.request_sha, 0),)
+        fresh.add_arrivals([Arrival(kept_as, server.url, json.dumps(content).encode(), 0.5)])
+        n_asked = len(server.log)
+        answered = ask(open_asker(server.url, tmp_path / "fresh.sqlite"), 1)
+        assert len(server.log) == n_asked
+    assert answered.replies["key-0"].record == Square(item=0, square=0)
+    assert [(row["n_prompt_tokens"], row["seconds"]) for row in answered.calls] == [(7, 0.5)]
+    assert not fresh.arrivals(server.url)
+
+
+def test_an_unread_answer_of_no_use_is_asked_for_again(tmp_path):
+    path = tmp_path / "store.sqlite"
+    with FaultServer() as server:
+        ask(open_asker(server.url, path), 1)
+        (call,) = CompletionStore(path).calls_at("s", "stub", server.url)
+        fresh = CompletionStore(tmp_path / "fresh.sqlite")
+        fresh.add_arrivals([Arrival(((call.request_sha, 0),), server.url, b"<html>", 0.5)])
+        assert len(ask(open_asker(server.url, tmp_path / "fresh.sqlite"), 1).replies) == 1
+
+
+def test_what_was_kept_before_a_kill_is_not_laid_down(tmp_path):
+    path = tmp_path / "store.sqlite"
+    with FaultServer() as server:
+        ask(open_asker(server.url, path), 1)
+        store = CompletionStore(path)
+        (call,) = store.calls_at("s", "stub", server.url)
+        store.add_arrivals([Arrival(((call.request_sha, 0),), server.url, b"{}", 0.5)])
+        assert store.rows("SELECT * FROM arrivals") == []
+
+
+def held_by(path: Path, pid: int, began: float) -> Underway:
+    return Underway(path, "channel", (pid, began))
+
+
+def is_waited_for(path: Path, *, mine: tuple[str, ...] = ()) -> bool:
+    async def look() -> bool:
+        try:
+            await asyncio.wait_for(wait_for_ended_runs(path, mine=mine), 0.1)
+        except TimeoutError:
+            return True
+        return False
+
+    return asyncio.run(look())
+
+
+def test_calls_of_an_ended_run_are_waited_for_and_those_of_a_living_one_are_not(tmp_path):
+    path = tmp_path / "store.sqlite"
+    assert not is_waited_for(path)
+    living = psutil.Process().parent()
+    assert living is not None
+    for owner, waits in (
+        ((living.pid, living.create_time()), False),
+        ((living.pid, living.create_time() - 1000), True),
+        ((2**22 + 1, 0.0), True),
+        (this_process(), True),
+    ):
+        underway = held_by(path, *owner)
+        assert is_waited_for(path) is waits
+        assert not is_waited_for(path, mine=("channel",))
+        underway.end()
+        assert not is_waited_for(path)
+
+
+def test_what_a_killed_courier_left_is_tidied_up(tmp_path):
+    path = tmp_path / "store.sqlite"
+    underway = held_by(path, 2**22 + 1, 0.0)
+    fcntl.flock(underway._file, fcntl.LOCK_UN)
+    assert not is_waited_for(path)
+    assert not path.with_name("store.sqlite.underway").exists()
