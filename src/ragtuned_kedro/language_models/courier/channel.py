@@ -204,6 +204,11 @@ class _Courier:
         """Tell whether it lives, and was started by this process and not by one that forked."""
         return self._owner == os.getpid() and self._process.poll() is None
 
+    def bury(self) -> None:
+        """Remove the socket of one that died; a living one does it itself."""
+        if self._owner == os.getpid() and self._process.poll() is not None:
+            shutil.rmtree(self.path.parent, ignore_errors=True)
+
 
 _starting = threading.Lock()
 _courier: tuple[tuple, _Courier] | None = None
@@ -221,5 +226,7 @@ def _courier_of_this_process() -> _Courier:
     )
     with _starting:
         if _courier is None or _courier[0] != proxies or not _courier[1].is_mine:
+            if _courier is not None:
+                _courier[1].bury()
             _courier = proxies, _Courier()
         return _courier[1]
