@@ -20,13 +20,16 @@ from ragtuned_kedro.language_models.call_file import Arrival
 from ragtuned_kedro.language_models.completion_store import CompletionStore
 from ragtuned_kedro.language_models.courier.frames import Frame, FrameReader, Kind
 from ragtuned_kedro.language_models.courier.underway import (
+    Owner,
     Underway,
     this_process,
     wait_for_ended_runs,
 )
+from ragtuned_kedro.language_models.store_command import main
 from tests.language_models.endpoints import Square, item_prompts, open_asker, open_model
 from tests.language_models.fault_server import FaultServer
 
+NOBODY = Owner(2**22 + 1, 0.0, this_process().space)
 CLIENT = """
 import sys
 from pathlib import Path
@@ -163,6 +166,7 @@ def test_an_unread_answer_of_no_use_is_asked_for_again(tmp_path):
         fresh = CompletionStore(tmp_path / "fresh.sqlite")
         fresh.add_arrivals([Arrival(((call.request_sha, 0),), server.url, b"<html>", 0.5)])
         assert len(ask(open_asker(server.url, tmp_path / "fresh.sqlite"), 1).replies) == 1
+    assert not fresh.arrivals(server.url)
 
 
 def test_what_was_kept_before_a_kill_is_not_laid_down(tmp_path):
@@ -172,11 +176,11 @@ def test_what_was_kept_before_a_kill_is_not_laid_down(tmp_path):
         store = CompletionStore(path)
         (call,) = store.calls_at("s", "stub", server.url)
         store.add_arrivals([Arrival(((call.request_sha, 0),), server.url, b"{}", 0.5)])
-        assert store.rows("SELECT * FROM arrivals") == []
+        assert not store.arrivals(server.url)
 
 
-def held_by(path: Path, pid: int, began: float) -> Underway:
-    return Underway(path, "channel", (pid, began))
+def held_by(path: Path, owner: Owner, *, most_seconds: float = 60) -> Underway:
+    return Underway(path, "channel", owner, most_seconds=most_seconds)
 
 
 def is_waited_for(path: Path, *, mine: tuple[str, ...] = ()) -> bool:
@@ -195,13 +199,15 @@ def test_calls_of_an_ended_run_are_waited_for_and_those_of_a_living_one_are_not(
     assert not is_waited_for(path)
     living = psutil.Process().parent()
     assert living is not None
+    me = this_process()
     for owner, waits in (
-        ((living.pid, living.create_time()), False),
-        ((living.pid, living.create_time() - 1000), True),
-        ((2**22 + 1, 0.0), True),
-        (this_process(), True),
+        (Owner(living.pid, living.create_time(), me.space), False),
+        (Owner(living.pid, living.create_time() - 1000, me.space), True),
+        (NOBODY, True),
+        (NOBODY._replace(space=1), False),
+        (me, True),
     ):
-        underway = held_by(path, *owner)
+        underway = held_by(path, owner)
         assert is_waited_for(path) is waits
         assert not is_waited_for(path, mine=("channel",))
         underway.end()
@@ -210,7 +216,150 @@ def test_calls_of_an_ended_run_are_waited_for_and_those_of_a_living_one_are_not(
 
 def test_what_a_killed_courier_left_is_tidied_up(tmp_path):
     path = tmp_path / "store.sqlite"
-    underway = held_by(path, 2**22 + 1, 0.0)
+    underway = held_by(path, NOBODY)
     fcntl.flock(underway._file, fcntl.LOCK_UN)
     assert not is_waited_for(path)
     assert not path.with_name("store.sqlite.underway").exists()
+
+
+def test_nobody_waits_for_a_courier_longer_than_a_call_may_take(tmp_path):
+    path = tmp_path / "store.sqlite"
+    underway = held_by(path, NOBODY, most_seconds=0.05)
+    assert not is_waited_for(path)
+    underway.end()
+
+
+def test_a_lock_that_cannot_be_removed_ends_all_the_same(tmp_path, monkeypatch):
+    path = tmp_path / "store.sqlite"
+    underway = held_by(path, NOBODY)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError("read-only")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refuse)
+        underway.end()
+    assert not is_waited_for(path)
+
+
+def ask_in_a_process(
+    url: str, store: Path, script: str = CLIENT, **environment: str
+) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-c", script, url, str(store)],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_key_that_no_header_can_carry_stops_the_run_and_is_not_shown(tmp_path):
+    script = """
+import sys
+from tests.language_models.endpoints import item_prompts, open_model
+from ragtuned_kedro.schemas.errors import UserError
+try:
+    open_model(sys.argv[1], key="sk-abc\u2026").complete(item_prompts(1), max_new_tokens=8)
+except UserError as error:
+    print(error)
+"""
+    with FaultServer() as server:
+        asked = ask_in_a_process(server.url, tmp_path, script)
+    assert "check the form of its url and of its key" in asked.stdout
+    assert "sk-abc" not in asked.stdout + asked.stderr
+
+
+def test_a_courier_that_does_not_answer_is_replaced(tmp_path, monkeypatch):
+    package = "ragtuned_kedro.language_models.courier"
+    monkeypatch.setattr(f"{package}.settings._GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(f"{package}.channel._START_SECONDS", 5.0)
+    with FaultServer() as server:
+
+        def prompts(n_before: int):  # type: ignore[no-untyped-def]
+            for number, prompt in enumerate(item_prompts(80)):
+                if number == n_before:
+                    (courier,) = couriers_of(os.getpid())
+                    courier.suspend()
+                yield prompt
+
+        # Before the first call, and among them.
+        for n_before in (0, 60):
+            asker = open_asker(server.url, tmp_path / str(n_before))
+            answered = asker.ask_all(prompts(n_before), Square, stage="s", max_new_tokens=64)
+            assert len(answered.replies) == 80
+
+
+def test_a_forked_process_that_lives_on_does_not_hold_up_the_next_calls(tmp_path):
+    script = """
+import os, sys, time
+from pathlib import Path
+from tests.language_models.endpoints import Square, item_prompts, open_asker
+def ask(n):
+    asker = open_asker(sys.argv[1], Path(sys.argv[2]))
+    for settled in range(1):
+        asker.ask_each(item_prompts(n), Square, deliver, stage="s", max_new_tokens=64)
+children = []
+def deliver(_):
+    if not children:
+        children.append(os.fork())
+        if not children[0]:
+            time.sleep(30)
+            os._exit(0)
+ask(4)
+started = time.monotonic()
+ask(8)
+print(time.monotonic() - started)
+os.kill(children[0], 9)
+"""
+    with FaultServer() as server:
+        asked = ask_in_a_process(server.url, tmp_path / "store.sqlite", script)
+    assert float(asked.stdout) < 10, asked.stderr
+
+
+def test_whoever_reads_what_a_killed_run_says_does_not_wait_for_its_courier(tmp_path):
+    with FaultServer(latency=4.0) as server:
+        CompletionStore(tmp_path / "s").keep_reply_mode(server.url, "stub", "json_schema")
+        command = [sys.executable, "-c", CLIENT, server.url, str(tmp_path / "s")]
+        client = subprocess.Popen(command, stderr=subprocess.PIPE)
+        wait_until(lambda: len(server.asked()) == 8)
+        client.kill()
+        client.wait()
+        started = time.monotonic()
+        assert client.stderr is not None
+        client.stderr.read()
+        assert time.monotonic() - started < 2
+
+
+def test_a_long_name_of_the_temporary_folder_and_a_talking_start_are_no_obstacle(tmp_path):
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text("print('hello')")
+    with FaultServer() as server:
+        asked = ask_in_a_process(
+            server.url,
+            tmp_path / "store.sqlite",
+            TMPDIR=str(folder),
+            PYTHONPATH=os.pathsep.join([str(folder), *sys.path]),
+        )
+    assert asked.returncode == 0, asked.stderr
+
+
+def test_a_courier_asked_to_end_still_lays_down_what_comes(tmp_path, capsys):
+    path = tmp_path / "store.sqlite"
+    with FaultServer(latency=1.0) as server:
+        CompletionStore(path).keep_reply_mode(server.url, "stub", "json_schema")
+        command = [sys.executable, "-c", CLIENT, server.url, str(path)]
+        client = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        wait_until(lambda: len(server.asked()) == 8)
+        (courier,) = couriers_of(client.pid)
+        client.kill()
+        courier.terminate()
+        client.wait()
+        wait_until(lambda: not courier.is_running())
+        assert len(CompletionStore(path).arrivals(server.url)) == 8
+        assert main([str(path), "list"]) == 0
+        assert "8 more answers wait for the next run" in capsys.readouterr().out
+        assert main([str(path), "prune", "--all"]) == 0
+        assert not CompletionStore(path).arrivals(server.url)

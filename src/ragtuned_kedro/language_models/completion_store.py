@@ -87,7 +87,9 @@ class CompletionStore(CallFile):
         self.add_calls([call])
 
     def add_calls(self, calls: Iterable[Call]) -> None:
-        """Keep several calls, all or none."""
+        """Keep several calls, all or none; the arrival that gave them, in this order, is read."""
+        calls = list(calls)
+        kept_as = json.dumps([[call.request_sha, call.attempt] for call in calls])
         marks = ", ".join("?" * len(FIELDS))
         with self.writing() as connection:
             connection.executemany(
@@ -95,6 +97,7 @@ class CompletionStore(CallFile):
                 "ON CONFLICT (request_sha, attempt) DO NOTHING",
                 [_VALUES(call) for call in calls],
             )
+            connection.execute("DELETE FROM arrivals WHERE kept_as = ?", (kept_as,))
 
     def add_sendings(self, sendings: Iterable[Sending]) -> None:
         """Write down what is about to leave, before it does; what stands there already stays."""
@@ -120,18 +123,12 @@ class CompletionStore(CallFile):
             )
 
     def arrivals(self, endpoint: str) -> dict[KeptAs, Arrival]:
-        """List the answers that no run has read; those that one has kept since are deleted."""
+        """List the answers that no run has read."""
         query = "SELECT kept_as, endpoint, content, seconds FROM arrivals WHERE endpoint = ?"
-        waiting, kept = {}, []
+        waiting = {}
         for text, *rest in self.rows(query, endpoint):
             kept_as = tuple((sha, attempt) for sha, attempt in json.loads(text))
-            if self.rows("SELECT 1 FROM calls WHERE request_sha = ? AND attempt = ?", *kept_as[0]):
-                kept.append((text,))
-            else:
-                waiting[kept_as] = Arrival(kept_as, *rest)
-        if kept:
-            with self.writing() as connection:
-                connection.executemany("DELETE FROM arrivals WHERE kept_as = ?", kept)
+            waiting[kept_as] = Arrival(kept_as, *rest)
         return waiting
 
     def calls_of(self, request: str) -> list[Call]:

@@ -169,7 +169,7 @@ class EmbeddingEndpoint:
     def _keep(self, shas: Sequence[str], embedded: _Embedded, n_tokens: int) -> None:
         """Keep one row per text; the tokens of the request are shared out among them."""
         n, calls = len(shas), []
-        for vector in embedded.data:
+        for vector in sorted(embedded.data, key=lambda one: one.index):
             values = np.asarray(vector.embedding, dtype="<f4")
             share = n_tokens * (vector.index + 1) // n - n_tokens * vector.index // n
             calls.append(

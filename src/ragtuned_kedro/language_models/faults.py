@@ -13,6 +13,8 @@ _HINTS = {
     403: "its key does not allow this",
     404: "check its url (most end in /v1) and its model",
 }
+# What cannot even be sent.
+_HINT_OF_FORM = "check the form of its url and of its key"
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,10 @@ def classify_fault(error: Exception, *, hide: Callable[[str], str]) -> Fault:
         return Fault("passing", "timed out")
     if not isinstance(error, openai.APIStatusError):
         cause = error.__cause__ or error
-        return Fault("passing", hide(f"{type(cause).__name__}: {cause}")[:_MAX_DETAIL])
+        told = hide(f"{type(cause).__name__}: {cause}")[:_MAX_DETAIL]
+        if isinstance(cause, ValueError | OverflowError | TypeError):
+            return Fault("settings", told, hint=_HINT_OF_FORM)
+        return Fault("passing", told)
     status = error.status_code
     detail = hide(f"HTTP {status}: {_message(error)}")[:_MAX_DETAIL]
     wait = retry_after(error.response.headers)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ragtuned_kedro.language_models.completion_store import CompletionStore
-from ragtuned_kedro.language_models.store_upkeep import export, prune, summarise
+from ragtuned_kedro.language_models.store_upkeep import count_unread, export, prune, summarise
 from ragtuned_kedro.schemas.errors import UserError
 
 _OUTCOMES = ("valid", "invalid", "length", "refused")
@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             columns = (*_COLUMNS, "n_completion_tokens", "last_kept_at")
             lines = [columns, *(tuple(str(row[c]) for c in columns) for row in summarise(store))]
             sys.stdout.writelines("\t".join(line) + "\n" for line in lines)
+            if n_unread := count_unread(store):
+                sys.stdout.write(f"{n_unread} more answers wait for the next run to read them\n")
         elif asked.command == "export":
             for row in export(store):
                 sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")

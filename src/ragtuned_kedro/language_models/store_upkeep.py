@@ -19,6 +19,11 @@ def summarise(store: CallFile) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in store.rows(query)]
 
 
+def count_unread(store: CallFile) -> int:
+    """Count the answers that came when their run had ended, and that no run has read since."""
+    return int(store.rows("SELECT count(*) FROM arrivals")[0][0])
+
+
 def export(store: CallFile) -> Iterator[dict[str, Any]]:
     """Yield every call, by request and attempt."""
     columns = [*FIELDS, "kept_at"]
@@ -38,7 +43,8 @@ def prune(
 ) -> int:
     """Delete the calls that fit all the given filters; return how many.
 
-    `before` is a UTC date or time in ISO format. What is deleted will be asked again.
+    `before` is a UTC date or time in ISO format. What is deleted will be asked again. Without a
+    filter answers that no run has read are deleted, too.
     """
     wanted = {"stage = ?": stage, "model_id = ?": model_id, "outcome = ?": outcome}
     wanted["kept_at < ?"] = before

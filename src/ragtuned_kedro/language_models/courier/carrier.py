@@ -6,6 +6,7 @@ an endpoint needs none of them, and a redirect must not carry the text elsewhere
 
 import functools
 import ssl
+import urllib.request
 from typing import Any
 
 import aiohttp
@@ -16,7 +17,8 @@ class Carrier(httpx.AsyncClient):
     """An `httpx.AsyncClient`, as the SDK wants one, whose `send` goes straight to aiohttp.
 
     Create it inside the event loop that uses it. `trust_env` lets proxies be taken from the
-    environment. Nothing limits the time of a request here: the caller does.
+    environment, and nothing else: a password in `.netrc` is not the endpoint's key. Nothing limits
+    the time of a request here: the caller does.
     """
 
     def __init__(self, *, concurrency: int, trust_env: bool) -> None:
@@ -29,8 +31,8 @@ class Carrier(httpx.AsyncClient):
             # httpx unpacks what the server packed, and knows no other way of packing for certain.
             auto_decompress=False,
             headers={"Accept-Encoding": "gzip, deflate"},
-            trust_env=trust_env,
         )
+        self._trust_env = trust_env
 
     def build_request(self, method: str, url: Any, **parts: Any) -> httpx.Request:
         """Make a request of what the SDK prepared; it leaves nothing for httpx to add."""
@@ -49,6 +51,7 @@ class Carrier(httpx.AsyncClient):
             headers=request.headers,
             data=request.content,
             allow_redirects=False,
+            proxy=_find_proxy(request.url.scheme, request.url.host) if self._trust_env else None,
         ) as response:
             return httpx.Response(
                 response.status,
@@ -61,6 +64,14 @@ class Carrier(httpx.AsyncClient):
         """Close the connections."""
         await self._session.close()
         await super().aclose()
+
+
+@functools.cache
+def _find_proxy(scheme: str, host: str) -> str | None:
+    proxies = urllib.request.getproxies()
+    if urllib.request.proxy_bypass(host):
+        return None
+    return proxies.get(scheme) or proxies.get("all")
 
 
 @functools.cache

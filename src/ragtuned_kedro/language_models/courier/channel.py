@@ -3,14 +3,17 @@
 import asyncio
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -25,6 +28,10 @@ from ragtuned_kedro.schemas.errors import UserError
 _open_here: set[str] = set()
 _N_TRIES = 4
 _PAUSE_SECONDS = 0.1
+# Importing the SDK takes a second, on a busy machine many.
+_START_SECONDS = 60.0
+# Linux allows 107, macOS 103.
+_MAX_SOCKET_BYTES = 100
 
 
 class Channel:
@@ -41,7 +48,12 @@ class Channel:
         if line is None or line.is_cut:
             line = await self._dial()
         try:
-            return await line.post(Errand(path, kept_as).pack(body))
+            async with asyncio.timeout(self._settings.most_seconds):
+                return await line.post(Errand(path, kept_as).pack(body))
+        except TimeoutError:
+            # It can only be the courier: it has time-outs of its own.
+            line.give_up()
+            return Fault("passing", "the process that carries calls does not answer")
         except ConnectionError as error:
             return Fault("passing", f"{type(error).__name__}: {error}")
 
@@ -110,7 +122,8 @@ async def open_channel(
 class _Line(asyncio.Protocol):
     """A connection to the courier."""
 
-    def __init__(self) -> None:
+    def __init__(self, courier: "_Courier") -> None:
+        self._courier = courier
         self._reader = FrameReader()
         self._waiting: dict[int, asyncio.Future[Answer | Fault]] = {}
         self._n_sent = 0
@@ -141,6 +154,8 @@ class _Line(asyncio.Protocol):
         for asked in waiting:
             if not asked.done():
                 asked.set_exception(ConnectionResetError("the process that carries calls ended"))
+                # Whoever waited may have been cancelled; then nobody else looks at it.
+                asked.exception()
         self._waiting.clear()
 
     def send(self, frame: Frame) -> None:
@@ -156,68 +171,115 @@ class _Line(asyncio.Protocol):
 
     def finish(self) -> None:
         self.send(Frame(Kind.DONE, 0, b""))
-        self.cut()
+        self._transport.close()
 
     def cut(self) -> None:
+        self.send(Frame(Kind.CUT, 0, b""))
         self._transport.close()
+
+    def give_up(self) -> None:
+        if not self.is_cut:
+            self._courier.kill()
+            self._transport.abort()
 
 
 async def _connect(settings: ChannelSettings) -> _Line:
     """Connect to the courier; one that is just dying may still take a connection."""
+    last: OSError | None = None
     for n_try in range(_N_TRIES):
-        path = _courier_of_this_process().path
+        courier = await asyncio.to_thread(_courier_of_this_process)
         try:
-            _, line = await asyncio.get_running_loop().create_unix_connection(_Line, str(path))
-            line.send(Frame(Kind.OPEN, 0, settings.model_dump_json().encode()))
-            await line.opened
+            async with asyncio.timeout(_START_SECONDS):
+                _, line = await asyncio.get_running_loop().create_unix_connection(
+                    partial(_Line, courier), str(courier.path)
+                )
+                line.send(Frame(Kind.OPEN, 0, settings.model_dump_json().encode()))
+                await line.opened
+        except TimeoutError as error:
+            last = error
+            courier.kill()
         except OSError as error:
             last = error
             await asyncio.sleep(_PAUSE_SECONDS * (n_try + 1))
         else:
             return line
-    raise UserError(f"the process that carries calls cannot be reached: {last}")
+    raise UserError(f"the process that carries calls cannot be reached: {last!r}")
 
 
 class _Courier:
     """The courier as its run sees it."""
 
     def __init__(self) -> None:
-        folder = Path(tempfile.mkdtemp(prefix="ragtuned-courier-"))
+        folder = _make_folder()
         self.path = folder / "socket"
         self._owner = os.getpid()
-        # A session of its own: what ends a run from its terminal must not end its courier.
-        self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "ragtuned_kedro.language_models.courier.process", self.path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(one for one in sys.path if one)},
-            start_new_session=True,
-            text=True,
-        )
-        assert self._process.stdout is not None  # noqa: S101
-        if self._process.stdout.readline() != "listening\n":
+        # Its errors go into a file: it may outlive a run whose terminal or pipe waits to be closed.
+        errors = folder / "errors"
+        with errors.open("w") as told:
+            # A session of its own: what ends a run from its terminal must not end its courier.
+            self._process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-m", "ragtuned_kedro.language_models.courier.process", self.path],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=told,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(one for one in sys.path if one)},
+                start_new_session=True,
+            )
+        if not self._starts():
+            self.kill()
+            reason = (errors.read_text(errors="replace").strip().splitlines() or ["no reason"])[-1]
             shutil.rmtree(folder, ignore_errors=True)
-            raise UserError("the process that carries calls to endpoints did not start")
+            raise UserError(f"the process that carries calls to endpoints did not start: {reason}")
 
     @property
     def is_mine(self) -> bool:
-        """Tell whether it lives, and was started by this process and not by one that forked."""
-        return self._owner == os.getpid() and self._process.poll() is None
+        """Tell whether it serves, and was started by this process and not by one that forked."""
+        lives = self._owner == os.getpid() and self._process.poll() is None
+        return lives and self.path.exists()
+
+    def kill(self) -> None:
+        """End it at once; its socket goes with it."""
+        self._process.kill()
+        self._process.wait()
+        shutil.rmtree(self.path.parent, ignore_errors=True)
 
     def bury(self) -> None:
-        """Remove the socket of one that died; a living one does it itself."""
+        """Remove the socket of one that died."""
         if self._owner == os.getpid() and self._process.poll() is not None:
             shutil.rmtree(self.path.parent, ignore_errors=True)
 
+    def _starts(self) -> bool:
+        """Wait for its first word, whatever else a start of Python prints here."""
+        assert self._process.stdout is not None  # noqa: S101
+        out, said, deadline = self._process.stdout.fileno(), b"", time.monotonic() + _START_SECONDS
+        while b"listening\n" not in said:
+            ready, _, _ = select.select([out], [], [], max(0.0, deadline - time.monotonic()))
+            piece = os.read(out, 4096) if ready else b""
+            if not piece:
+                return False
+            said += piece
+        return True
+
+
+def _make_folder() -> Path:
+    """Make a folder that is this user's alone, with a path as short as a socket's has to be."""
+    folder = Path(tempfile.mkdtemp(prefix="ragtuned-courier-"))
+    if len(str(folder / "socket").encode()) <= _MAX_SOCKET_BYTES:
+        return folder
+    folder.rmdir()
+    return Path(tempfile.mkdtemp(prefix="ragtuned-courier-", dir="/tmp"))
+
 
 _starting = threading.Lock()
-_courier: tuple[tuple, _Courier] | None = None
+_couriers: dict[tuple, _Courier] = {}
 
 
 def _courier_of_this_process() -> _Courier:
-    """Give the courier, started when first needed, and again where it died or proxies changed."""
-    global _courier
-    proxies = tuple(
+    """Give the courier, started when first needed, again where it died, one for each environment.
+
+    Proxies and certificates are those of the environment in which it was started.
+    """
+    environment = tuple(
         sorted(
             (name, value)
             for name, value in os.environ.items()
@@ -225,8 +287,9 @@ def _courier_of_this_process() -> _Courier:
         )
     )
     with _starting:
-        if _courier is None or _courier[0] != proxies or not _courier[1].is_mine:
-            if _courier is not None:
-                _courier[1].bury()
-            _courier = proxies, _Courier()
-        return _courier[1]
+        courier = _couriers.get(environment)
+        if courier is None or not courier.is_mine:
+            if courier is not None:
+                courier.bury()
+            courier = _couriers[environment] = _Courier()
+        return courier

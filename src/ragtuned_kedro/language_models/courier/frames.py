@@ -11,14 +11,18 @@ _SECONDS = struct.Struct(">d")
 
 
 class Kind(IntEnum):
-    """What a frame is: the first three come from the run, the others from the courier."""
+    """What a frame is: the first four come from the run, the others from the courier.
+
+    A run that hangs up says so: closing a socket is not noticed while a forked process holds it.
+    """
 
     OPEN = 0
     POST = 1
     DONE = 2
-    OPENED = 3
-    ANSWER = 4
-    FAULT = 5
+    CUT = 3
+    OPENED = 4
+    ANSWER = 5
+    FAULT = 6
 
 
 class Frame(NamedTuple):

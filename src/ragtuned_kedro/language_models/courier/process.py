@@ -10,16 +10,17 @@ and its standard input ends when the run does.
 
 import asyncio
 import collections
+import contextlib
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-import aiohttp
 import httpx
 import openai
 
@@ -68,15 +69,30 @@ class Channel(asyncio.Protocol):
                 self._open(ChannelSettings.model_validate_json(frame.payload))
             elif frame.kind == Kind.DONE:
                 self._given.clear()
+                self.hang_up()
+            elif frame.kind == Kind.CUT:
+                self.hang_up()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Lay down what the run may not have kept, and go on with what is under way."""
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Do this when the run has hung up or ended; its sockets may still be held open."""
+        if self._is_cut:
+            return
         self._is_cut = True
+        self._transport.abort()
         if self._underway is None:
             for errand in self._errands:
                 errand.cancel()
-        self._lay_down(self._given)
         self._ending = asyncio.create_task(self._end())
+        self._lay_down(self._given)
+
+    @property
+    def most_seconds(self) -> float:
+        """Tell after how long the last request has surely ended."""
+        return self._settings.most_seconds if self._client is not None else 0.0
 
     def _open(self, settings: ChannelSettings) -> None:
         self._settings = settings
@@ -92,7 +108,12 @@ class Channel(asyncio.Protocol):
             http_client=carrier,
         )
         if settings.store is not None:
-            self._underway = Underway(settings.store, settings.channel, settings.owner)
+            self._underway = Underway(
+                settings.store,
+                settings.channel,
+                settings.owner,
+                most_seconds=settings.most_seconds,
+            )
         self._transport.write(Frame(Kind.OPENED, 0, b"").pack())
 
     async def _run_errand(self, frame: Frame) -> None:
@@ -123,7 +144,8 @@ class Channel(asyncio.Protocol):
         try:
             async with asyncio.timeout(self._settings.call_timeout_seconds):
                 response = await self._client.post(url, content=body, cast_to=httpx.Response)
-        except (openai.OpenAIError, httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+        except Exception as error:
+            # Whatever it was, the run waits for an answer.
             return classify_fault(error, hide=self._hide)
         return Answer(response.content, time.perf_counter() - started)
 
@@ -132,30 +154,27 @@ class Channel(asyncio.Protocol):
         secret = self._settings.secret
         return text.replace(secret, "***") if secret else text
 
-    def hang_up(self) -> None:
-        """Do as if the run had: it has ended, and something else still holds its sockets open."""
-        self._transport.abort()
-
     def _lay_down(self, arrivals: Iterable[Arrival]) -> None:
         wanted = [one for one in arrivals if one.kept_as]
         if self._underway is None or not wanted:
             return
-        assert self._settings.store is not None  # noqa: S101
-        store = CompletionStore(self._settings.store)
-        try:
+        path = self._settings.store
+        if path is None or not path.exists():
+            # The user has deleted it.
+            return
+        store = CompletionStore(path)
+        # There is nobody left to tell of a disk that cannot be written.
+        with contextlib.suppress(UserError, OSError):
             store.add_arrivals(wanted)
-        except UserError as error:
-            sys.stderr.write(f"{len(wanted)} answers could not be kept: {error}\n")
-        finally:
-            store.close()
+        store.close()
 
     async def _end(self) -> None:
         await asyncio.gather(*self._errands, return_exceptions=True)
+        self._living.discard(self)
         if self._underway is not None:
             self._underway.end()
         if self._client is not None:
             await self._client.close()
-        self._living.discard(self)
 
 
 class _Lifeline(asyncio.Protocol):
@@ -178,16 +197,25 @@ async def serve(path: Path) -> None:
     await loop.connect_read_pipe(lambda: lifeline, sys.stdin)
     sys.stdout.write("listening\n")
     sys.stdout.flush()
+    # Whoever asks it to end gets the answers that still come in the time he gives it.
+    loop.add_signal_handler(signal.SIGTERM, lambda: lifeline.connection_lost(None))
+    # A report of an error can hold what was sent, the key with it.
+    loop.set_exception_handler(_report_briefly)
     run = os.getppid()
     # A process that the run has forked may hold its end of the pipe open.
     while not lifeline.is_cut and os.getppid() == run:
         await asyncio.sleep(_POLL_SECONDS)
     server.close()
     shutil.rmtree(path.parent, ignore_errors=True)
-    for channel in living:
+    ends_at = time.monotonic() + max((one.most_seconds for one in living), default=0.0)
+    for channel in list(living):
         channel.hang_up()
-    while living:
+    while living and time.monotonic() < ends_at:
         await asyncio.sleep(_POLL_SECONDS)
+
+
+def _report_briefly(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    sys.stderr.write(f"{type(context.get('exception')).__name__}: {context.get('message')}\n")
 
 
 if __name__ == "__main__":

@@ -7,19 +7,23 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict, SecretStr, field_serializer
 
 from ragtuned_kedro.language_models.call_file import KeptAs
+from ragtuned_kedro.language_models.courier.underway import Owner
+
+# For everything that is no waiting for an endpoint, on a machine that has other work.
+_GRACE_SECONDS = 30.0
 
 
 class ChannelSettings(BaseModel):
     """Where the requests of a channel go, and where answers are laid down if the run is gone.
 
-    `owner` is the run's process, by number and time of its beginning. The courier has at most
+    `owner` is the run's process. The courier has at most
     `concurrency` requests under way, and at most `n_at_hand` with those that wait for that.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     channel: str
-    owner: tuple[int, float]
+    owner: Owner
     url: str
     api_key: SecretStr | None
     concurrency: int
@@ -27,6 +31,11 @@ class ChannelSettings(BaseModel):
     call_timeout_seconds: float
     trust_env: bool
     store: Path | None
+
+    @property
+    def most_seconds(self) -> float:
+        """Tell after how long a request has surely ended; one may wait for its turn before."""
+        return 2 * self.call_timeout_seconds + _GRACE_SECONDS
 
     @field_serializer("api_key", when_used="json")
     def _tell(self, key: SecretStr | None) -> str | None:

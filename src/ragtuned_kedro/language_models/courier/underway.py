@@ -5,6 +5,7 @@ for; whose run is alive is left alone.
 """
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import logging
@@ -12,7 +13,7 @@ import os
 import time
 from collections.abc import Collection
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 import psutil
 
@@ -23,19 +24,31 @@ _PATIENCE_SECONDS = 1.0
 _CLOCK_SECONDS = 60.0
 
 
+class Owner(NamedTuple):
+    """A run's process: its number, when it began, and among which processes numbers are unique.
+
+    A number alone is used again.
+    """
+
+    pid: int
+    created: float
+    space: int
+
+
 class Underway:
     """A lock held by a courier for one channel; it ends with the process that holds it."""
 
-    def __init__(self, store: Path, channel: str, owner: tuple[int, float]) -> None:
-        """Take the lock; `owner` is `this_process()` of the run."""
+    def __init__(self, store: Path, channel: str, owner: Owner, *, most_seconds: float) -> None:
+        """Take the lock; after `most_seconds` nobody need wait for it any more."""
         self._path = _folder(store) / channel
         self._file = _create_locked(self._path)
-        self._file.write(json.dumps(owner))
+        self._file.write(json.dumps([owner, most_seconds]))
         self._file.flush()
 
     def end(self) -> None:
-        """Give the lock back and leave nothing behind."""
-        self._path.unlink(missing_ok=True)
+        """Give the lock back and, where the folder can be written, leave nothing behind."""
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
         self._file.close()
         _remove_if_empty(self._path.parent)
 
@@ -49,60 +62,89 @@ def _create_locked(path: Path) -> TextIO:
         except FileNotFoundError:
             continue
         fcntl.flock(file, fcntl.LOCK_EX)
-        if path.exists():
+        if _is_same(file, path):
             return file
         file.close()
 
 
-def this_process() -> tuple[int, float]:
-    """Name this process for as long as the machine runs: its number alone is used again."""
-    return os.getpid(), psutil.Process().create_time()
+def this_process() -> Owner:
+    """Name this process."""
+    return Owner(os.getpid(), psutil.Process().create_time(), _space())
+
+
+def _space() -> int:
+    """Tell which processes share numbers with this one: those of one container do."""
+    try:
+        return Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        return 0
 
 
 async def wait_for_ended_runs(store: Path, *, mine: Collection[str]) -> None:
     """Wait until no call is under way whose run has ended.
 
-    `mine` are the channels that are open in this process. It lasts at most as long as a call may
-    (`limits.call_timeout_seconds` of the run that sent it).
+    `mine` are the channels that are open in this process. It lasts at most twice as long as a call
+    may (`limits.call_timeout_seconds` of the run that sent it) and half a minute.
     """
     started, is_told = time.monotonic(), False
-    while _is_any_underway(store, mine):
+    while (left := _seconds_of_waiting(store, mine) - (time.monotonic() - started)) > 0:
         if not is_told and time.monotonic() - started > _PATIENCE_SECONDS:
             is_told = True
-            log.info("Waiting for the answers to what an earlier run had sent when it ended")
+            log.info("Waiting, at most %.0f s, for what an ended run had sent", left)
         await asyncio.sleep(_POLL_SECONDS)
 
 
-def _is_any_underway(store: Path, mine: Collection[str]) -> bool:
-    folder = _folder(store)
-    if not folder.is_dir():
-        return False
-    return any(_is_underway(path) for path in folder.iterdir() if path.name not in mine)
+def _seconds_of_waiting(store: Path, mine: Collection[str]) -> float:
+    """Tell for how long at most an ended run's calls are under way; 0 if there are none."""
+    try:
+        files = list(_folder(store).iterdir())
+    except FileNotFoundError:
+        return 0.0
+    return max((_seconds_underway(path) for path in files if path.name not in mine), default=0.0)
 
 
-def _is_underway(path: Path) -> bool:
+def _seconds_underway(path: Path) -> float:
     try:
         with path.open() as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                return not _lives_elsewhere(file.read())
+                return _seconds_unless_alive(file.read())
             # Nobody holds it: its courier was killed as well.
-            path.unlink(missing_ok=True)
-    except FileNotFoundError:
-        return False
+            if _is_same(file, path):
+                path.unlink(missing_ok=True)
+    except OSError:
+        return 0.0
     _remove_if_empty(path.parent)
-    return False
+    return 0.0
 
 
-def _lives_elsewhere(owner: str) -> bool:
-    """Tell whether another process that lives has sent it; what is half written is waited for."""
+def _seconds_unless_alive(told: str) -> float:
+    """Read for how long a lock is waited for: 0 if its run is another process that lives."""
     try:
-        pid, created = json.loads(owner)
-        age = psutil.Process(pid).create_time() - created
-        # A clock that is set moves the time at which a process is said to have begun.
-        return pid != os.getpid() and abs(age) < _CLOCK_SECONDS
-    except (ValueError, psutil.NoSuchProcess):
+        owner, most_seconds = json.loads(told)
+    except ValueError:
+        # It is being written.
+        return _PATIENCE_SECONDS
+    return 0.0 if _lives_elsewhere(Owner(*owner)) else float(most_seconds)
+
+
+def _lives_elsewhere(owner: Owner) -> bool:
+    if owner.space != _space():
+        # Of another container's processes nothing can be known.
+        return True
+    try:
+        age = psutil.Process(owner.pid).create_time() - owner.created
+    except psutil.NoSuchProcess:
+        return False
+    # A clock that is set moves the time at which a process is said to have begun.
+    return owner.pid != os.getpid() and abs(age) < _CLOCK_SECONDS
+
+
+def _is_same(file: TextIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
         return False
 
 
@@ -111,8 +153,6 @@ def _folder(store: Path) -> Path:
 
 
 def _remove_if_empty(folder: Path) -> None:
-    try:
+    # It is not empty while another channel is open.
+    with contextlib.suppress(OSError):
         folder.rmdir()
-    except OSError:
-        # Another channel is open.
-        return
