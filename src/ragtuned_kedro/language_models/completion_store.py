@@ -4,6 +4,7 @@ import dataclasses
 import json
 import operator
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ragtuned_kedro.language_models.boundary import Keep, LanguageModel
@@ -39,6 +40,11 @@ class CompletionStore(CallFile):
     What `add_call` returned from survives kill -9. Of two writers of one call the first wins, so
     that both go on with the same reply. Failed calls are not kept: they deserve another try.
     """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        # A call takes long enough without looking for an arrival that was never there.
+        self._unread: set[KeptAs] = set()
 
     def __len__(self) -> int:
         """Count the valid replies."""
@@ -89,7 +95,7 @@ class CompletionStore(CallFile):
     def add_calls(self, calls: Iterable[Call]) -> None:
         """Keep several calls, all or none; the arrival that gave them, in this order, is read."""
         calls = list(calls)
-        kept_as = json.dumps([[call.request_sha, call.attempt] for call in calls])
+        kept_as = tuple((call.request_sha, call.attempt) for call in calls)
         marks = ", ".join("?" * len(FIELDS))
         with self.writing() as connection:
             connection.executemany(
@@ -97,7 +103,8 @@ class CompletionStore(CallFile):
                 "ON CONFLICT (request_sha, attempt) DO NOTHING",
                 [_VALUES(call) for call in calls],
             )
-            connection.execute("DELETE FROM arrivals WHERE kept_as = ?", (kept_as,))
+            if kept_as in self._unread:
+                connection.execute("DELETE FROM arrivals WHERE kept_as = ?", (json.dumps(kept_as),))
 
     def add_sendings(self, sendings: Iterable[Sending]) -> None:
         """Write down what is about to leave, before it does; what stands there already stays."""
@@ -125,10 +132,11 @@ class CompletionStore(CallFile):
     def arrivals(self, endpoint: str) -> dict[KeptAs, Arrival]:
         """List the answers that no run has read."""
         query = "SELECT kept_as, endpoint, content, seconds FROM arrivals WHERE endpoint = ?"
-        waiting = {}
+        waiting: dict[KeptAs, Arrival] = {}
         for text, *rest in self.rows(query, endpoint):
             kept_as = tuple((sha, attempt) for sha, attempt in json.loads(text))
             waiting[kept_as] = Arrival(kept_as, *rest)
+        self._unread.update(waiting)
         return waiting
 
     def calls_of(self, request: str) -> list[Call]:

@@ -28,6 +28,7 @@ from ragtuned_kedro.schemas.errors import UserError
 _open_here: set[str] = set()
 _N_TRIES = 4
 _PAUSE_SECONDS = 0.1
+_WATCH_SECONDS = 1.0
 # Importing the SDK takes a second, on a busy machine many.
 _START_SECONDS = 60.0
 # Linux allows 107, macOS 103.
@@ -48,12 +49,7 @@ class Channel:
         if line is None or line.is_cut:
             line = await self._dial()
         try:
-            async with asyncio.timeout(self._settings.most_seconds):
-                return await line.post(Errand(path, kept_as).pack(body))
-        except TimeoutError:
-            # It can only be the courier: it has time-outs of its own.
-            line.give_up()
-            return Fault("passing", "the process that carries calls does not answer")
+            return await line.post(Errand(path, kept_as).pack(body))
         except ConnectionError as error:
             return Fault("passing", f"{type(error).__name__}: {error}")
 
@@ -120,12 +116,14 @@ async def open_channel(
 
 
 class _Line(asyncio.Protocol):
-    """A connection to the courier."""
+    """A connection to the courier; one that does not answer in time is killed."""
 
-    def __init__(self, courier: "_Courier") -> None:
+    def __init__(self, courier: "_Courier", most_seconds: float) -> None:
         self._courier = courier
+        self._most_seconds = most_seconds
         self._reader = FrameReader()
-        self._waiting: dict[int, asyncio.Future[Answer | Fault]] = {}
+        # By number, so the one that has waited longest is the first.
+        self._waiting: dict[int, tuple[float, asyncio.Future[Answer | Fault]]] = {}
         self._n_sent = 0
         self.is_cut = False
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -133,6 +131,18 @@ class _Line(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101
         self._transport = transport
+        self._watch()
+
+    def _watch(self) -> None:
+        """Look once a second, since a time-out for each call would cost more than the call."""
+        loop = asyncio.get_running_loop()
+        sent_at, _ = next(iter(self._waiting.values()), (loop.time(), None))
+        if loop.time() - sent_at > self._most_seconds:
+            # The courier has a time-out for each call, so it has been stopped.
+            self._courier.kill()
+            self._transport.abort()
+        elif not self._transport.is_closing():
+            loop.call_later(_WATCH_SECONDS, self._watch)
 
     def data_received(self, data: bytes) -> None:
         for frame in self._reader.feed(data):
@@ -140,8 +150,8 @@ class _Line(asyncio.Protocol):
                 self.opened.set_result(None)
                 continue
             # Whoever was cancelled waits no more.
-            asked = self._waiting.pop(frame.number, None)
-            if asked is None or asked.done():
+            _, asked = self._waiting.pop(frame.number)
+            if asked.done():
                 continue
             if frame.kind == Kind.ANSWER:
                 asked.set_result(Answer.unpack(frame.payload))
@@ -150,7 +160,10 @@ class _Line(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.is_cut = True
-        waiting: list[asyncio.Future] = [self.opened, *self._waiting.values()]
+        waiting: list[asyncio.Future] = [
+            self.opened,
+            *(asked for _, asked in self._waiting.values()),
+        ]
         for asked in waiting:
             if not asked.done():
                 asked.set_exception(ConnectionResetError("the process that carries calls ended"))
@@ -165,7 +178,9 @@ class _Line(asyncio.Protocol):
         if self.is_cut:
             raise ConnectionResetError("the process that carries calls ended")
         self._n_sent += 1
-        asked = self._waiting[self._n_sent] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        asked: asyncio.Future[Answer | Fault] = loop.create_future()
+        self._waiting[self._n_sent] = loop.time(), asked
         self.send(Frame(Kind.POST, self._n_sent, payload))
         return await asked
 
@@ -177,11 +192,6 @@ class _Line(asyncio.Protocol):
         self.send(Frame(Kind.CUT, 0, b""))
         self._transport.close()
 
-    def give_up(self) -> None:
-        if not self.is_cut:
-            self._courier.kill()
-            self._transport.abort()
-
 
 async def _connect(settings: ChannelSettings) -> _Line:
     """Connect to the courier; one that is just dying may still take a connection."""
@@ -191,7 +201,7 @@ async def _connect(settings: ChannelSettings) -> _Line:
         try:
             async with asyncio.timeout(_START_SECONDS):
                 _, line = await asyncio.get_running_loop().create_unix_connection(
-                    partial(_Line, courier), str(courier.path)
+                    partial(_Line, courier, settings.most_seconds), str(courier.path)
                 )
                 line.send(Frame(Kind.OPEN, 0, settings.model_dump_json().encode()))
                 await line.opened
