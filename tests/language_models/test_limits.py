@@ -50,8 +50,9 @@ def test_without_a_limit_nobody_waits():
     assert [pace.reserve(10**9) for _ in range(3)] == [0, 0, 0]
 
 
-def patience(clock: Clock) -> Patience:
+def patience(clock: Clock, **more: object) -> Patience:
     return Patience(
+        **more,
         first_backoff_seconds=1,
         max_backoff_seconds=20,
         dead_after_failures=3,
@@ -79,6 +80,52 @@ def test_backoff_doubles_up_to_its_most_and_never_undercuts_the_server():
     for n_tries, most in [(1, 1), (2, 2), (3, 4), (9, 20)]:
         assert most / 2 <= patient.backoff(n_tries, None) <= most
     assert patient.backoff(1, 30.0) >= 30
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"), [(3601, "60 minutes"), (86400, "24.0 hours"), (float("inf"), "inf hours")]
+)
+def test_an_endpoint_that_wants_to_be_left_alone_for_too_long_stops_the_run_at_once(asked, told):
+    patient = patience(Clock(), total_timeout_seconds=3600, endpoint="teacher: http://there/v1")
+    for _ in range(5):
+        patient.throttled(3600)
+    with pytest.raises(UserError, match="same command again after that time") as stopped:
+        patient.throttled(asked)
+    assert f"teacher: http://there/v1 asks to be left alone for {told}" in str(stopped.value)
+
+
+def test_a_pause_of_everybody_is_told_once_and_a_short_one_never(caplog):
+    clock = Clock()
+    patient = patience(clock, endpoint="teacher: http://there/v1")
+    for asked, n_told in ((1, 0), (90, 1), (90, 1)):
+        for _ in range(10):
+            patient.throttled(asked)
+            clock.now += 0.01
+        assert len(caplog.records) == n_told
+        clock.now += asked if not n_told else asked / 2
+    assert "left alone for 90 seconds" in caplog.text
+    clock.now += 90
+    patient.throttled(90)
+    assert len(caplog.records) == 2
+
+
+def test_a_used_up_quota_ends_the_run_and_the_same_command_goes_on_after_it(tmp_path):
+    path = tmp_path / "store.sqlite"
+    with FaultServer(retry_after="18000", faults=["429 with Retry-After"]) as server:
+        asked = {"into": Square, "stage": "s", "max_new_tokens": 64}
+        open_asker(server.url, path).ask_all(item_prompts(5), **asked)
+        server.share = 1.0
+        asker = open_asker(server.url, path)
+        asker._paid.model._endpoint._patience = patience(  # type: ignore[attr-defined]
+            Clock(), total_timeout_seconds=60, endpoint=f"teacher: {server.url}"
+        )
+        began = time.monotonic()
+        with pytest.raises(UserError, match=r"left alone for 5\.0 hours.*is kept"):
+            asker.ask_all(item_prompts(40), **asked)
+        assert time.monotonic() - began < 5
+        server.share = 0.0
+        assert len(open_asker(server.url, path).ask_all(item_prompts(40), **asked).replies) == 40
+        assert set(server.successes().values()) == {1}
 
 
 @pytest.mark.parametrize(
