@@ -222,3 +222,5 @@ def test_the_whole_run_ends_with_a_good_teacher_and_an_embedder_over_http(tmp_pa
     assert set(told.index) == {server.url, embedding.url}
     assert set(told.loc[embedding.url, "stage"]) == {"embed"}
     assert (told.loc[embedding.url, "n_calls"] > 0).all()
+    embedded = table(data_root, "spendings").set_index("stage").loc["embed"]
+    assert embedded["calls_low"] <= embedded["n_calls"] <= embedded["calls_high"]
