@@ -11,6 +11,7 @@ from ragtuned_kedro.graph.extract import OTHER, normalise_name
 from ragtuned_kedro.language_models.asked import calls_table
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.prompt_files import PromptBook
+from ragtuned_kedro.language_models.prompts import Prompts
 from ragtuned_kedro.schemas.graph_tables import EntityMentions, RelationshipMentions
 from ragtuned_kedro.schemas.ids import content_id
 from ragtuned_kedro.schemas.records import Prompt
@@ -98,20 +99,23 @@ def extraction_prompts(
     entity_types: Sequence[str],
     language: str,
     glean: int = 0,
-) -> list[Prompt]:
+) -> Prompts:
     """Write the prompt of every chunk; a gleaning shows the names that are `known` by chunk.
 
     A chunk whose first reading gave nothing usable is not gleaned.
     """
-    asked = []
-    for chunk in chunks.itertuples():
-        values = {"document": chunk.text, "entity_types": entity_types, "language": language}
-        if glean == 0:
-            asked.append(prompts["extract"].render(chunk.chunk_id, **values))
-        elif known and chunk.chunk_id in known:
-            names = sorted(known[chunk.chunk_id])
-            asked.append(prompts["glean"].render(chunk.chunk_id, known=names, **values))
-    return asked
+    read = known or {}
+    ids, texts = chunks["chunk_id"], chunks["text"]
+
+    def render(place: int) -> Prompt:
+        chunk_id = ids.iloc[place]
+        values = {"entity_types": entity_types, "language": language}
+        if glean:
+            values["known"] = sorted(read[chunk_id])
+        name = "glean" if glean else "extract"
+        return prompts[name].render(chunk_id, document=texts.iloc[place], **values)
+
+    return Prompts([at for at, one in enumerate(ids) if not glean or one in read], render)
 
 
 def _sentences_of(chunk: Any, sentences: pd.DataFrame) -> list[Any]:
