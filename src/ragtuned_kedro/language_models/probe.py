@@ -15,6 +15,7 @@ from ragtuned_kedro.language_models.limits import tell_pause, too_long_alone
 from ragtuned_kedro.language_models.replies import UnusableReplyError, parse_reply, strict_schema
 from ragtuned_kedro.schemas.records import Completion, Message, Prompt, Record
 
+STAGE = "probe"
 _N_TRIES = 3
 _PAUSE_SECONDS = 0.2
 _MAX_NEW_TOKENS = 64
@@ -137,7 +138,7 @@ def _book(
         Call(
             sha,
             n_try,
-            "probe",
+            STAGE,
             model.model_id,
             model.endpoint,
             "valid" if holds else "invalid",
