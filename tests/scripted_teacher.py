@@ -79,8 +79,7 @@ def teach(prompt: Prompt) -> str:
         return json.dumps(_ask_as_reader(prompt, keys, shown, names))
     quote = " ".join(text.split()[:6])
     if "can_ask" in keys:
-        asked = re.search(r"question about (.*?) that", prompt.messages[-1].content)
-        subject = asked[1] if asked else "it"
+        subject = shown["subject"][0]
         return json.dumps({"can_ask": True, "question": f"What is told of {subject} at {quote}?"})
     if "is_supported" in keys:
         answer = shown["answer"][0]
@@ -88,8 +87,7 @@ def teach(prompt: Prompt) -> str:
         return json.dumps({"is_supported": good, "quote": answer if good else ""})
     said = {"reasoning": "It stands there.", "answer": quote, "quote": quote}
     if "question" in keys:
-        subject = re.search(r"question about (.*?) whose", prompt.messages[-1].content)
-        said = {"question": f"What do we know of {subject[1] if subject else 'it'}?", **said}
+        said = {"question": f"What do we know of {shown['subject'][0]}?", **said}
     return json.dumps(said)
 
 

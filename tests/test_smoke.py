@@ -115,6 +115,26 @@ def test_a_judge_is_foreseen_where_there_is_no_teacher(
     assert "judge_answers" in capsys.readouterr().out
 
 
+def test_an_embedder_over_http_is_foreseen_from_the_real_texts_and_sent_nothing(
+    tmp_path: Path, toy: Path
+) -> None:
+    over_http = {
+        "embedder": {"source": "endpoint", "revision": None, "sha256": None},
+        "embedder_url": "http://127.0.0.1:9/v1",
+        "embedder_price": 1e6,
+    }
+    run(tmp_path, toy, ["estimate"], **over_http)
+    foreseen = pd.read_parquet(tmp_path / "08_reporting/call_estimates.parquet")
+    assert foreseen["stage"].tolist() == ["embed"]
+    assert foreseen["endpoint"].item() == "http://127.0.0.1:9/v1"
+    chunks = pd.read_parquet(next(tmp_path.rglob("chunks.parquet")))
+    # Each chunk, and each of its sentences twice, under its title and without it.
+    assert foreseen["calls_low"].item() > 3 * len(chunks)
+    assert foreseen["money_low"].item() > 3 * 0.8 * chunks["n_tokens"].sum()
+    assert foreseen["money_high"].item() > foreseen["money_low"].item()
+    assert foreseen["completion_tokens_high"].item() == 0
+
+
 def test_answers_are_rectangular(first_run: Path) -> None:
     for system, plan in PLANS.items():
         asked = "asked_queries" if plan.asks_all else "compared_queries"

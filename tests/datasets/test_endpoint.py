@@ -1,7 +1,11 @@
 """A role's key comes from the environment or conf/local, and shows nowhere."""
 
+from pathlib import Path
+
 import pytest
-from kedro.io import DatasetError
+import yaml
+from kedro.config import OmegaConfigLoader
+from kedro.io import DataCatalog, DatasetError
 
 from ragtuned_kedro.datasets import endpoint
 from ragtuned_kedro.datasets.endpoint import EndpointDataset, find_key
@@ -14,29 +18,78 @@ def dataset(tmp_path, **changes: object) -> EndpointDataset:
     return EndpointDataset(role="teacher", settings=settings, filepath=str(tmp_path / "store"))
 
 
-def test_the_environment_comes_before_conf_local(tmp_path, monkeypatch):
+@pytest.fixture
+def credentials(tmp_path, monkeypatch) -> Path:
+    """Give a conf/local/credentials.yml that does not exist yet; no key is in the environment."""
     monkeypatch.setattr(endpoint, "find_kedro_project", lambda _: tmp_path)
-    monkeypatch.delenv("TEACHER_API_KEY", raising=False)
-    assert find_key("teacher") is None
+    for role in ("TEACHER", "JUDGE", "EMBEDDER"):
+        monkeypatch.delenv(f"{role}_API_KEY", raising=False)
     (tmp_path / "conf/local").mkdir(parents=True)
-    (tmp_path / "conf/local/credentials.yml").write_text("teacher: {api_key: from-file}")
-    found = find_key("teacher")
-    assert found is not None
-    assert found.get_secret_value() == "from-file"
+    return tmp_path / "conf/local/credentials.yml"
+
+
+def key_of(role: str, *, url: str = "http://there/v1") -> str | None:
+    found = find_key(role, url=url, teacher_url="http://there/v1")
+    return found and found.get_secret_value()
+
+
+def test_the_environment_comes_before_conf_local(credentials, monkeypatch):
+    assert key_of("teacher") is None
+    credentials.write_text("teacher: {api_key: from-file}")
+    assert key_of("teacher") == "from-file"
     monkeypatch.setenv("TEACHER_API_KEY", "from-environment")
-    found = find_key("teacher")
-    assert found is not None
-    assert found.get_secret_value() == "from-environment"
-    assert find_key("judge") is None
+    assert key_of("teacher") == "from-environment"
 
 
-def test_a_broken_credentials_file_is_named_and_not_shown(tmp_path, monkeypatch):
-    monkeypatch.setattr(endpoint, "find_kedro_project", lambda _: tmp_path)
-    monkeypatch.delenv("TEACHER_API_KEY", raising=False)
-    (tmp_path / "conf/local").mkdir(parents=True)
-    (tmp_path / "conf/local/credentials.yml").write_text("teacher: [sk-secret: {")
+@pytest.mark.parametrize("role", ["judge", "embedder"])
+def test_who_asks_where_the_teacher_asks_has_its_key_and_nobody_elsewhere(
+    credentials, monkeypatch, role
+):
+    monkeypatch.setenv("TEACHER_API_KEY", "of-the-teacher")
+    assert key_of(role) == "of-the-teacher"
+    assert key_of(role, url="http://elsewhere/v1") is None
+    credentials.write_text(f"{role}: {{api_key: its-own}}")
+    assert key_of(role) == key_of(role, url="http://elsewhere/v1") == "its-own"
+    assert key_of("teacher") == "of-the-teacher"
+
+
+def test_with_the_teachers_key_alone_the_catalogs_judge_asks_with_it(credentials, monkeypatch):
+    """So that a run with --env=teacher does not fail with 401 once it has tuned."""
+    monkeypatch.setenv("TEACHER_API_KEY", "of-the-teacher")
+    for more, key in (({}, "of-the-teacher"), ({"judge_url": "http://127.0.0.1:2/v1"}, None)):
+        config = OmegaConfigLoader(
+            "conf",
+            base_env="base",
+            default_run_env="local",
+            env="teacher",
+            runtime_params={"data_root": str(credentials.parent), **more},
+        )
+        entries = {"judge": config["catalog"]["judge"]}
+        judge = DataCatalog.from_config(entries).load("judge")
+        held = judge._paid.model._endpoint._api_key
+        assert (held and held.get_secret_value()) == key
+
+
+@pytest.mark.parametrize(
+    "key", ["sk-secret ", "sk-secret\n", "sk secret", "sk-secrét", "\tsk-secret"]
+)
+def test_a_key_that_no_header_can_carry_is_refused_by_where_it_stands(
+    credentials, monkeypatch, key
+):
+    credentials.write_text(yaml.safe_dump({"judge": {"api_key": key}}))
+    with pytest.raises(UserError, match=r"judge\.api_key in conf/local/credentials\.yml") as told:
+        key_of("judge")
+    assert "secr" not in str(told.value)
+    monkeypatch.setenv("JUDGE_API_KEY", key)
+    with pytest.raises(UserError, match="variable JUDGE_API_KEY") as told:
+        key_of("judge")
+    assert "secr" not in str(told.value)
+
+
+def test_a_broken_credentials_file_is_named_and_not_shown(credentials):
+    credentials.write_text("teacher: [sk-secret: {")
     with pytest.raises(UserError, match=r"conf/local/credentials\.yml") as told:
-        find_key("teacher")
+        key_of("teacher")
     assert "sk-secret" not in f"{told.value} {told.value.__cause__}"
 
 

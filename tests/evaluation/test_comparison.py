@@ -1,4 +1,5 @@
 import itertools
+import posixpath
 
 import numpy as np
 import pandas as pd
@@ -220,6 +221,17 @@ def test_a_tracker_gets_the_pairs_of_the_candidate_under_unique_names() -> None:
     assert all("/rag_tuned/" in name for name in pairs)
     kept = comparison[comparison["baseline"].isna() | (comparison["system"] == "rag_tuned")]
     assert len(names) == len(kept)
+
+
+@pytest.mark.parametrize("model", ["/models/llama", "../llama", "a//b/", "./x:1", "m"])
+def test_a_model_known_by_a_path_gets_names_that_a_tracker_takes(model: str) -> None:
+    """MLflow refuses a name that reads as the path of another file."""
+    row = {"query_set": "q", "system": model, "metric": "judge_error", "scope": None}
+    table = pd.DataFrame([row | {"criterion": "planted", "baseline": None, "value": 1.0}])
+    (name,) = flatten_comparison(table, candidate="rag_tuned")
+    assert posixpath.normpath(name) == name
+    assert name.startswith("comparison/q/")
+    assert name.endswith("/judge_error/planted")
 
 
 def test_nothing_answered_gives_an_empty_comparison() -> None:

@@ -24,6 +24,8 @@ def extract(village, asker, chunks=None, sentences=None, n_gleanings=1):
         asker,
         prompt_book("graph"),
         entity_types=TYPES,
+        max_name_words=12,
+        max_name_chars=100,
         language="English",
         n_gleanings=n_gleanings,
         max_new_tokens=500,
@@ -72,6 +74,38 @@ def test_invented_names_dangling_ends_and_loops_are_rejected_by_name(village, tm
     assert set(entities["type"]) == {"OTHER"}
     assert relationships.empty
     assert sorted(rejections["reason"]) == ["loop", "ungrounded", "unknown_entity"]
+
+
+@pytest.mark.parametrize("name", [" ".join(["evil"] * 13), "e" * 101, "evil " * 12 + "evil"])
+def test_what_is_too_long_to_be_a_name_is_refused_though_it_stands_in_the_document(
+    village, tmp_path, name
+):
+    chunks = village.chunks.head(1)
+    text = f"{chunks['text'].iloc[0]} {name}"
+    chunks = chunks.assign(text=text, end_char=chunks["start_char"] + len(text))
+    reply = {
+        "entities": [{"name": name, "type": "PERSON", "description": "d"}],
+        "relationships": [{"source": name, "target": "Greta", "description": "d", "strength": 3}],
+    }
+    asker, _ = asker_of(lambda _: json.dumps(reply), tmp_path / "s")
+    sentences = village.sentences.assign(end_char=len(text))
+    entities, relationships, _, rejections = extract(
+        village, asker, chunks, sentences, n_gleanings=0
+    )
+    assert entities.empty
+    assert relationships.empty
+    assert rejections["reason"].tolist() == ["long_name", "unknown_entity"]
+    assert "above 12 or 100" in rejections["detail"].iloc[0]
+
+
+def test_a_name_is_one_line_however_the_teacher_breaks_it(village, tmp_path):
+    reply = {
+        "entities": [{"name": "Greta\n\u2028 Holm", "type": "PERSON", "description": "d"}],
+        "relationships": [],
+    }
+    asker, _ = asker_of(lambda _: json.dumps(reply), tmp_path / "s")
+    entities, _, _, _ = extract(village, asker, village.chunks.head(1), n_gleanings=0)
+    assert set(entities["name"]) == {"Greta Holm"}
 
 
 HOSTILE = [

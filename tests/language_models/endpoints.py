@@ -45,11 +45,16 @@ class Square(Record):
 
 
 def endpoint_params(
-    url: str, *, max_attempts: int = 6, egress: str = "local_only", **limits: object
+    url: str,
+    *,
+    model: str = "stub",
+    max_attempts: int = 6,
+    egress: str = "local_only",
+    **limits: object,
 ) -> EndpointParams:
     return EndpointParams(
         url=url,
-        model="stub",
+        model=model,
         egress=egress,
         sampling=SamplingParams(temperature=0, top_p=1, seed=1),
         limits=LimitParams(**LIMITS | limits),

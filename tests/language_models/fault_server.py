@@ -55,6 +55,9 @@ class FaultServer:
     seed: int = 1
     retry_after: str = "1"
     enforces_schema: bool = True
+    # Values of response_format.type that are answered with `refusal`.
+    refused_formats: Sequence[str] = ()
+    refusal: int = 400
     answer: Callable[[dict[str, Any]], str] | None = None
     status: int | None = None
     redirect: str | None = None
@@ -127,6 +130,10 @@ class FaultServer:
             return await _send(
                 writer, self.status, {"error": {"message": request.headers["authorization"]}}
             )
+        if request.body.get("response_format", {}).get("type") in self.refused_formats:
+            request.fault = "refused format"
+            told = {"error": {"message": "response_format is not supported"}}
+            return await _send(writer, self.refusal, told)
         fault = self._chance.choice(self.faults) if self._chance.random() < self.share else None
         request.fault = fault
         if fault in {"429", "429 with Retry-After"}:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ragtuned_kedro.language_models.asked import calls_table
 from ragtuned_kedro.language_models.completion_store import CompletionStore
 from ragtuned_kedro.language_models.embedding_endpoint import EmbeddingEndpoint
 from ragtuned_kedro.pipelines.account_spending.nodes import compare, list_disclosures
@@ -14,9 +15,11 @@ from ragtuned_kedro.schemas.call_tables import CallEstimates, ModelCalls, Sendin
 from ragtuned_kedro.schemas.community_tables import CommunityMembers
 from ragtuned_kedro.schemas.evaluation_tables import QueryEvidence
 from ragtuned_kedro.schemas.graph_tables import EntityChunks, RelationshipChunks
+from ragtuned_kedro.schemas.records import BaseModelFolder
 from ragtuned_kedro.schemas.tables import frame_of
 from tests.language_models.embedding_server import serve_embeddings
-from tests.language_models.endpoints import open_asker
+from tests.language_models.endpoints import Square, item_prompts, open_asker
+from tests.language_models.fault_server import FaultServer
 from tests.language_models.test_embedding_endpoint import open_embedder
 
 DOCUMENTS = pd.DataFrame(
@@ -71,6 +74,30 @@ def test_what_an_endpoint_embeds_is_disclosed_by_document_and_the_rest_may_be_an
     assert listed["n_calls"].to_dict() == {"1.md": 1 + 2, "2.md": 1 + 4}
     assert listed["n_possible_calls"].to_dict() == {"1.md": 1, "2.md": 1}
     assert set(listed["stage"]) == {"embed"}
+
+
+@pytest.mark.parametrize("judge_model", ["stub", "other"])
+def test_probing_is_spent_at_a_stage_of_its_own_and_once_where_the_judge_is_the_teacher(
+    tmp_path, judge_model
+):
+    path, none = tmp_path / "store", frame_of(ModelCalls, [])
+    with FaultServer(latency=0.0) as server:
+        teacher = open_asker(server.url, path, spending={"prompt_price": 1e6})
+        asked = {"into": Square, "stage": "squares", "max_new_tokens": 64}
+        answered = teacher.ask_all(item_prompts(3), **asked)
+        judge = open_asker(server.url, path, model=judge_model)
+        if judge_model != "stub":
+            judge.ask_all(item_prompts(1), **asked)
+    calls = calls_table(answered.calls)
+    nobody = BaseModelFolder("none", "none", "none")
+    spent = compare(frame_of(CallEstimates, []), judge, none, nobody, none, teacher, asked=calls)
+    spent = spent.set_index("stage")
+    assert spent["n_calls"].to_dict() == {"squares": 3, "probe": 1 if judge_model == "stub" else 2}
+    counted = CompletionStore(path).spent("stub", server.url)
+    if judge_model == "stub":
+        assert counted == tuple(
+            spent[["n_calls", "n_prompt_tokens", "n_completion_tokens"]].sum()
+        ), "the caps count what is shown"
 
 
 def test_what_an_endpoint_embedded_is_spent_at_the_embedders_own_price(tmp_path):

@@ -1,6 +1,5 @@
-"""`--env=teacher` up to the questions: against faults, and on a server without schemas."""
+"""`--env=teacher` up to the questions, against faults."""
 
-import json
 import re
 from pathlib import Path
 
@@ -8,13 +7,11 @@ import mlflow
 import pandas as pd
 import pytest
 
-from ragtuned_kedro.language_models.completion_store import CompletionStore
 from ragtuned_kedro.schemas.records import Message, Prompt
 from ragtuned_kedro.session import PlainSpokenSession
 from tests.language_models.fault_server import FaultServer
 from tests.scripted_teacher import teach
 from tests.toy_model import build_toy_model
-from tests.transformers_server import build_saying_model, transformers_server
 
 ROOT = Path(__file__).parents[2]
 PREPARING = ["fetch_model", "prepare_corpus", "ask_questions"]
@@ -26,12 +23,7 @@ TEACHING = [
     "generate_questions",
 ]
 STAGES = ("extraction", "description", "report", "synthesis", "question")
-ROOMS = {
-    **dict.fromkeys(("extraction_tokens", "report_tokens", "answer_tokens"), 90),
-    **dict.fromkeys(("description_tokens", "question_tokens", "grounding_tokens"), 40),
-}
 FEW_QUESTIONS = {"n_personas": 1, "n_tasks": 2, "n_questions": 1, "n_local": 2}
-QUESTION_ROOMS = {"list_tokens": 90, "point_tokens": 60}
 FEW = {"n_local": 4, "n_entities": 2, "n_relationships": 2, "n_reports": 2, "n_planted": 2}
 
 
@@ -162,52 +154,3 @@ def test_the_teachers_run_survives_faults_estimates_first_and_asks_nothing_twice
     assert set(evidence["sentence_id"]) <= set(table(tmp_path, "sentences")["sentence_id"])
     params = mlflow.search_runs(search_all_experiments=True).filter(like="params.prompts.graph")
     assert params.notna().any().any()
-
-
-SAID = (
-    {
-        "entities": [
-            {"name": "Bram", "type": "PERSON", "description": "Bram is named."},
-            {"name": "Nell", "type": "PERSON", "description": "Nell is named."},
-        ],
-        "relationships": [
-            {"source": "Bram", "target": "Nell", "description": "They met.", "strength": 5}
-        ],
-    },
-    {
-        "title": "A group",
-        "summary": "It is named.",
-        "rating": 5,
-        "rating_reason": "It is named.",
-        "findings": [{"summary": "A point.", "explanation": "It is named."}],
-    },
-    {"can_ask": True, "question": "What is told of Bram?"},
-    {"is_supported": False, "quote": ""},
-)
-
-
-@pytest.mark.slow
-def test_the_teachers_run_ends_on_a_server_that_ignores_the_schema(tmp_path, toy):
-    corpus = corpus_of(tmp_path, "1974-01-02.md", "1974-05-12.md", "1974-05-31.md")
-    replies = [*(json.dumps(one) for one in SAID), "I would rather not say."]
-    folder = build_saying_model(tmp_path / "saying", replies)
-    pipelines = [*PREPARING, "estimate", *TEACHING, "account_spending"]
-    small = {
-        "corpus_folder": str(corpus),
-        "teacher_model": str(folder),
-        "max_attempts": 2,
-        "max_new_tokens": 90,
-        "chunking": {"size": 300, "overlap": 50},
-        "teaching": ROOMS | FEW,
-        "teacher_questions": FEW_QUESTIONS | QUESTION_ROOMS,
-    }
-    data_root = tmp_path / "data"
-    with transformers_server(folder) as url:
-        run(data_root, toy, url, pipelines, **small)
-    check_accounts(data_root)
-    store = CompletionStore(next(data_root.rglob("completions.sqlite")))
-    # By chance it may have answered in JSON when it was tried, but never in the schema.
-    assert store.reply_mode(url, str(folder)) in {"json_object", "prompt"}
-    calls = pd.concat([table(data_root, f"{stage}_calls") for stage in STAGES])
-    # It says now what fits, now what does not.
-    assert {"valid", "invalid"} <= set(calls["outcome"])

@@ -19,12 +19,14 @@ from tests.pipelines.test_teacher_run import (
     FEW,
     FEW_QUESTIONS,
     ROOT,
+    STAGES,
     answer,
     check_accounts,
     corpus_of,
     table,
 )
 from tests.toy_model import build_toy_embedder, build_toy_model
+from tests.transformers_server import build_saying_model, transformers_server
 
 DOCUMENTS = ("1974-05-12.md", "1974-05-31.md")
 QUESTIONS = (
@@ -142,17 +144,28 @@ def check_calls(data_root: Path) -> None:
     store = CompletionStore(next(data_root.rglob("completions.sqlite")))
     query = "SELECT stage, count(*) FROM calls WHERE endpoint <> 'in process' GROUP BY 1"
     kept = dict(store.rows(query))
-    kept.pop("probe")
+    assert 0 < kept["probe"] <= 2
     assert "judge_answers" in kept
     assert "build_graph.extract" in kept
     spent = table(data_root, "spendings").set_index("stage")["n_calls"]
     assert spent[spent > 0].to_dict() == kept
+    # What is sent to probe an endpoint holds nobody's text.
+    kept.pop("probe")
     sent = {(one.request_sha, one.attempt, one.stage) for one in store.sendings()}
     assert pd.Series([stage for *_, stage in sent]).value_counts().to_dict() == kept
     told = table(data_root, "disclosures")
     assert set(told["stage"]) == set(kept)
-    extracted = told[told["stage"] == "build_graph.extract"]
-    assert extracted.set_index("source_uri")["n_calls"].to_dict() == dict.fromkeys(DOCUMENTS, 1)
+    extracted = told[told["stage"] == "build_graph.extract"].set_index("source_uri")["n_calls"]
+    calls, chunks = table(data_root, "extraction_calls"), table(data_root, "chunks")
+    uris = chunks.merge(table(data_root, "documents"), on="doc_id").set_index("chunk_id")
+    first = calls.loc[calls["stage"] == "build_graph.extract", "key"]
+    assert extracted.to_dict() == first.map(uris["source_uri"]).value_counts().to_dict()
+    assert set(extracted.index) == set(DOCUMENTS)
+
+
+def mode_of(data_root: Path, url: str, model: str) -> str | None:
+    """Tell how the endpoint was found to give JSON."""
+    return CompletionStore(next(data_root.rglob("completions.sqlite"))).reply_mode(url, model)
 
 
 def check_a_second_run_asks_nothing(
@@ -180,8 +193,50 @@ def test_the_whole_run_ends_with_a_poor_model_and_costs_nothing_the_second_time(
     data_root = tmp_path / "data"
     with llama_server(gguf) as url:
         run_all(data_root, toys, corpus, url)
+    assert mode_of(data_root, url, "tested") == "json_schema"
     check_run(data_root)
     check_a_second_run_asks_nothing(data_root, toys, corpus, url)
+
+
+# What a model says that cannot be made to fit, one reply at a time.
+SAID = (
+    {
+        "entities": [
+            {"name": "Bram", "type": "PERSON", "description": "Bram is named."},
+            {"name": "Nell", "type": "PERSON", "description": "Nell is named."},
+        ],
+        "relationships": [
+            {"source": "Bram", "target": "Nell", "description": "They met.", "strength": 5}
+        ],
+    },
+    {
+        "title": "A group",
+        "summary": "It is named.",
+        "rating": 5,
+        "rating_reason": "It is named.",
+        "findings": [{"summary": "A point.", "explanation": "It is named."}],
+    },
+    {"can_ask": True, "question": "What is told of Bram?"},
+    {"is_supported": False, "quote": ""},
+)
+
+
+@pytest.mark.slow
+def test_the_whole_run_ends_on_a_server_that_ignores_the_schema(tmp_path, toys):
+    corpus, data_root = corpus_of(tmp_path, *DOCUMENTS), tmp_path / "data"
+    verdict = {"reason": "It came first.", "winner": "first"}
+    replies = [*map(json.dumps, (*SAID, dict.fromkeys(CRITERIA, verdict))), "I would rather not."]
+    folder = build_saying_model(tmp_path / "saying", replies)
+    # More prompts, so that what it says by chance fits now and then.
+    more = {"chunking": {"size": 200, "overlap": 50}, "max_attempts": 2}
+    with transformers_server(folder) as url:
+        run_all(data_root, toys, corpus, url, teacher_model=str(folder), **more)
+    # By chance it may have answered in JSON when it was tried, but never in the schema.
+    assert mode_of(data_root, url, str(folder)) in {"json_object", "prompt"}
+    check_run(data_root)
+    calls = pd.concat([table(data_root, f"{stage}_calls") for stage in (*STAGES, "judge")])
+    # It says now what fits, now what does not.
+    assert {"valid", "invalid"} <= set(calls["outcome"])
 
 
 def answer_well(body: dict[str, Any]) -> str:
@@ -222,3 +277,5 @@ def test_the_whole_run_ends_with_a_good_teacher_and_an_embedder_over_http(tmp_pa
     assert set(told.index) == {server.url, embedding.url}
     assert set(told.loc[embedding.url, "stage"]) == {"embed"}
     assert (told.loc[embedding.url, "n_calls"] > 0).all()
+    embedded = table(data_root, "spendings").set_index("stage").loc["embed"]
+    assert embedded["calls_low"] <= embedded["n_calls"] <= embedded["calls_high"]

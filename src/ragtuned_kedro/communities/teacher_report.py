@@ -10,7 +10,9 @@ import pandas as pd
 from ragtuned_kedro.language_models.asked import Reply, calls_table
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.prompt_files import PromptBook
+from ragtuned_kedro.language_models.prompts import Prompts
 from ragtuned_kedro.schemas.community_tables import CommunityReports, ReportFindings
+from ragtuned_kedro.schemas.records import Prompt
 from ragtuned_kedro.schemas.tables import Rejections, frame_of
 from ragtuned_kedro.schemas.teacher_replies import Report
 
@@ -53,20 +55,18 @@ def report_with_teacher(
     written: dict[str, Reply[Report]] = {}
     sources: dict[str, str] = {}
     calls, rejections = [], []
+
+    def render(community_id: str) -> Prompt:
+        below = [written[child] for child in children[community_id] if child in written]
+        context = _fit(lines[community_id], below, count_tokens, max_context_tokens)
+        # Known only from here: all contexts of a level at once would be as large as its prompts.
+        sources[community_id] = context.source
+        return prompts["report"].render(
+            community_id, context=context.text, language=language, max_findings=max_findings
+        )
+
     for _, level in sorted(communities.groupby("level"), reverse=True):
-        asked = []
-        for community_id in sorted(level["community_id"]):
-            below = [written[child] for child in children[community_id] if child in written]
-            context = _fit(lines[community_id], below, count_tokens, max_context_tokens)
-            sources[community_id] = context.source
-            asked.append(
-                prompts["report"].render(
-                    community_id,
-                    context=context.text,
-                    language=language,
-                    max_findings=max_findings,
-                )
-            )
+        asked = Prompts(sorted(level["community_id"]), render)
         answered = asker.ask_all(asked, Report, stage=STAGE, max_new_tokens=max_new_tokens)
         written |= answered.replies
         calls += answered.calls

@@ -29,12 +29,14 @@ class EmbedderDataset(AbstractDataset[BaseModelFolder, Embedder]):
         filepath: str,
         settings: dict[str, Any],
         store: str,
+        teacher_url: str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         """Name the JSON file, the endpoint and the store; `metadata` is for Kedro-Viz."""
         self._chosen = BaseModelFolderDataset(filepath=filepath)
         self._settings = settings
         self._store = Path(store)
+        self._teacher_url = teacher_url
         self._endpoint: EmbeddingEndpoint | None = None
         self.metadata = metadata
 
@@ -48,11 +50,12 @@ class EmbedderDataset(AbstractDataset[BaseModelFolder, Embedder]):
         if not is_endpoint(chosen):
             return chosen
         if self._endpoint is None:
+            params = read_settings(self._settings, EmbeddingParams, role=_ROLE)
             self._endpoint = EmbeddingEndpoint(
-                read_settings(self._settings, EmbeddingParams, role=_ROLE),
+                params,
                 CompletionStore(self._store),
                 role=_ROLE,
-                api_key=find_key(_ROLE),
+                api_key=find_key(_ROLE, url=params.url, teacher_url=self._teacher_url),
             )
         return self._endpoint
 

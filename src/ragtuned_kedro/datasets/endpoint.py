@@ -16,15 +16,16 @@ from ragtuned_kedro.schemas.endpoint_parameters import AddressParams, EndpointPa
 from ragtuned_kedro.schemas.errors import UserError
 
 P = TypeVar("P", bound=AddressParams)
+_TEACHER = "teacher"
 _CREDENTIALS = Path("conf/local/credentials.yml")
 
 
 class EndpointDataset(AbstractDataset[None, Asker]):
     """Loads as an `Asker`; nothing is sent before it is asked.
 
-    The key is looked up when loading, in the environment variable <ROLE>_API_KEY and then as
-    `<role>: {api_key: ...}` in conf/local/credentials.yml. Kedro's own credentials would be read
-    from the environment that a run names, so not from conf/local, and a local server needs none.
+    The key is looked up when loading (see `find_key`), in the environment and in conf/local.
+    Kedro's own credentials would be read from the environment that a run names, so not from
+    conf/local, and a local server needs none.
     """
 
     def __init__(
@@ -33,11 +34,13 @@ class EndpointDataset(AbstractDataset[None, Asker]):
         role: str,
         settings: dict[str, Any],
         filepath: str,
+        teacher_url: str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         """Name the role, its EndpointParams and its completion store; `metadata` is for Viz."""
         self._role = role
         self._settings = settings
+        self._teacher_url = teacher_url
         self._store = Path(filepath)
         self._asker: Asker | None = None
         self.metadata = metadata
@@ -50,8 +53,9 @@ class EndpointDataset(AbstractDataset[None, Asker]):
         """
         if self._asker is None:
             params = read_settings(self._settings, EndpointParams, role=self._role)
+            key = find_key(self._role, url=params.url, teacher_url=self._teacher_url)
             self._asker = Asker(
-                OpenAiCompatibleModel(params, role=self._role, api_key=find_key(self._role)),
+                OpenAiCompatibleModel(params, role=self._role, api_key=key),
                 CompletionStore(self._store),
                 replies=params.replies,
                 spending=params.spending,
@@ -90,14 +94,23 @@ def read_settings(settings: dict[str, Any], into: type[P], *, role: str) -> P:
         raise UserError(f"the settings of {role} in the catalog: {told}") from None
 
 
-def find_key(role: str) -> SecretStr | None:
+def find_key(role: str, *, url: str, teacher_url: str | None) -> SecretStr | None:
     """Find the key of a role in the environment or in conf/local; null if there is none.
 
+    It is <ROLE>_API_KEY or else `<role>: {api_key: ...}` in conf/local/credentials.yml. A role
+    without one that asks where the teacher asks has the teacher's key, which goes nowhere else.
+
     Raises:
-        UserError: If conf/local/credentials.yml cannot be read.
+        UserError: If conf/local/credentials.yml cannot be read, or a key cannot be sent.
     """
-    if key := os.environ.get(f"{role.upper()}_API_KEY"):
-        return SecretStr(key)
+    roles = [role, _TEACHER] if url == teacher_url and role != _TEACHER else [role]
+    return next((key for one in roles if (key := _look_up(one)) is not None), None)
+
+
+def _look_up(role: str) -> SecretStr | None:
+    variable = f"{role.upper()}_API_KEY"
+    if key := os.environ.get(variable):
+        return _check_key(key, found=f"the environment variable {variable}")
     file = (find_kedro_project(Path.cwd()) or Path.cwd()) / _CREDENTIALS
     if not file.exists():
         return None
@@ -108,4 +121,14 @@ def find_key(role: str) -> SecretStr | None:
         raise UserError(
             f"{_CREDENTIALS} must be YAML of the form `{role}: {{api_key: ...}}`"
         ) from None
-    return SecretStr(str(key)) if key else None
+    return _check_key(str(key), found=f"{role}.api_key in {_CREDENTIALS}") if key else None
+
+
+def _check_key(key: str, *, found: str) -> SecretStr:
+    """Refuse what no HTTP header can carry: the error of the library would show the key."""
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise UserError(
+            f"the key in {found} must be printable ASCII without spaces or line breaks; look "
+            "whether something was copied with it"
+        )
+    return SecretStr(key)

@@ -12,6 +12,7 @@ from ragtuned_kedro.evaluation.generate import GeneratedQuestion
 from ragtuned_kedro.evaluation.interview import Gate, Interview
 from ragtuned_kedro.evaluation.wording import normalise
 from ragtuned_kedro.language_models.prompt_files import PromptBook
+from ragtuned_kedro.language_models.prompts import Prompts
 from ragtuned_kedro.schemas.ids import seeded_order
 from ragtuned_kedro.schemas.records import Prompt
 from ragtuned_kedro.schemas.teacher_replies import FactQuestion
@@ -21,19 +22,19 @@ LOCAL = "generate_questions.local"
 
 def local_prompts(
     chunks: pd.DataFrame, prompts: PromptBook, *, n: int, max_points: int, language: str, seed: int
-) -> list[Prompt]:
+) -> Prompts:
     """Ask for a question to each of `n` chunks, drawn by seed."""
     texts = dict(zip(chunks["chunk_id"], chunks["text"], strict=True))
-    return [
-        prompts["local"].render(
+    return Prompts(
+        seeded_order(texts, seed=seed)[:n],
+        lambda chunk_id: prompts["local"].render(
             chunk_id,
             document=texts[chunk_id],
             n=max_points,
             most_words=MOST_WORDS,
             language=language,
-        )
-        for chunk_id in seeded_order(texts, seed=seed)[:n]
-    ]
+        ),
+    )
 
 
 def ask_about_chunks(

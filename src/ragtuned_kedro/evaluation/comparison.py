@@ -95,9 +95,17 @@ def flatten_comparison(comparison: pd.DataFrame, *, candidate: str) -> dict[str,
         parts = ["comparison", row["query_set"], row["system"], row["metric"], row["scope"]]
         parts += [row["criterion"], f"against_{row['baseline']}" if is_pair else None]
         path = "/".join(part for part in parts if isinstance(part, str))
-        # A model's name may hold signs that a tracker refuses.
-        flat[re.sub(r"[^\w/.-]", "_", path)] = float(row["value"])
+        flat[_tracker_name(path)] = float(row["value"])
     return flat
+
+
+def _tracker_name(path: str) -> str:
+    """Leave out what a tracker refuses: signs, and steps of a path that lead nowhere.
+
+    A server may know its model by the path of a folder.
+    """
+    steps = re.sub(r"[^\w/.-]", "_", path).split("/")
+    return "/".join(step for step in steps if step not in ("", ".", ".."))
 
 
 def _shared_by_all(table: pd.DataFrame, systems: Sequence[str]) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import pandas as pd
 from ragtuned_kedro.evaluation.duels import Duel, cut_words
 from ragtuned_kedro.language_models.asking import Answered, Asker
 from ragtuned_kedro.language_models.prompt_files import PromptFile
+from ragtuned_kedro.language_models.prompts import Prompts
 from ragtuned_kedro.schemas.evaluation_tables import Judgements, Verdicts
 from ragtuned_kedro.schemas.judge_replies import CRITERIA, PairVerdict
 from ragtuned_kedro.schemas.records import Prompt
@@ -45,12 +46,14 @@ def ask_judge(
 
 def judge_prompts(
     duels: Sequence[Duel], prompt: PromptFile, *, n_trials: int, max_answer_words: int
-) -> list[Prompt]:
+) -> Prompts:
     """Write the prompts of all duels, trials and seats."""
-    return [
-        judge_prompt(duel, prompt, seat=seat, trial=trial, max_answer_words=max_answer_words)
-        for duel, seat, trial in _sittings(duels, n_trials)
-    ]
+
+    def render(sitting: tuple[Duel, str, int]) -> Prompt:
+        duel, seat, trial = sitting
+        return judge_prompt(duel, prompt, seat=seat, trial=trial, max_answer_words=max_answer_words)
+
+    return Prompts(list(_sittings(duels, n_trials)), render)
 
 
 def judge_prompt(

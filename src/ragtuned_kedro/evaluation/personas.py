@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from ragtuned_kedro.evaluation.interview import Interview
+from ragtuned_kedro.language_models.prompts import Prompts
 from ragtuned_kedro.schemas.ids import content_id
+from ragtuned_kedro.schemas.records import Prompt
 from ragtuned_kedro.schemas.teacher_replies import (
     Description,
     GlobalQuestions,
@@ -62,16 +64,19 @@ def ask_as_readers(
             readers[content_id("persona", one.name)] = one
     shown = {key: f"{one.name}: {one.description}" for key, one in readers.items()}
     tasks: dict[str, tuple[str, str]] = {}
-    wanted = [write("tasks", key, n=n_tasks, persona=shown[key]) for key in readers]
+    wanted = Prompts(list(readers), lambda key: write("tasks", key, n=n_tasks, persona=shown[key]))
     for key, given in ask(wanted, Tasks, stage=TASKS).items():
         for task in interview.distinct(given, given.record.tasks, str, n=n_tasks):
             tasks[content_id("task", key, task)] = key, " ".join(task.split())
-    wanted = [
-        write("questions", key, n=n_questions, persona=shown[reader], task=task)
-        for key, (reader, task) in tasks.items()
-    ]
+
+    def write_questions(key: str) -> Prompt:
+        reader, task = tasks[key]
+        return write("questions", key, n=n_questions, persona=shown[reader], task=task)
+
     asked = []
-    for key, questions in ask(wanted, GlobalQuestions, stage=ASK).items():
+    for key, questions in ask(
+        Prompts(list(tasks), write_questions), GlobalQuestions, stage=ASK
+    ).items():
         reader, task = tasks[key]
         asked += [
             Asked(" ".join(text.split()), readers[reader].name, task, questions.call_id)

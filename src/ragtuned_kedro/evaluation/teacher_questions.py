@@ -21,6 +21,7 @@ from ragtuned_kedro.evaluation.queries import QuestionTables
 from ragtuned_kedro.language_models.asked import calls_table
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.prompt_files import PromptBook
+from ragtuned_kedro.language_models.prompts import Prompts
 from ragtuned_kedro.schemas.ids import content_id
 from ragtuned_kedro.schemas.records import Prompt
 from ragtuned_kedro.schemas.teacher_replies import AnswerPoints
@@ -148,17 +149,17 @@ def _with_points(
         points = take_points(reply.points, most=max_points)
         return fault_of_points(asked[prompt.key].text, points, sources)
 
-    wanted = [
-        interview.write(
+    wanted = Prompts(
+        list(asked),
+        lambda key: interview.write(
             "points",
             key,
-            question=one.text,
+            question=asked[key].text,
             reports=reports,
             n=max_points,
             most_words=MOST_WORDS,
-        )
-        for key, one in asked.items()
-    ]
+        ),
+    )
     replies = interview.ask(
         wanted,
         AnswerPoints,

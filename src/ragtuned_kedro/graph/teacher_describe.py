@@ -8,6 +8,7 @@ from ragtuned_kedro.graph.merge import entity_key
 from ragtuned_kedro.language_models.asked import calls_table
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.prompt_files import PromptBook
+from ragtuned_kedro.language_models.prompts import Prompts
 from ragtuned_kedro.schemas.graph_tables import Entities, Relationships
 from ragtuned_kedro.schemas.ids import content_id
 from ragtuned_kedro.schemas.tables import Rejections, frame_of
@@ -39,13 +40,12 @@ def describe_with_teacher(
         for row in relationships.itertuples()
     }
     notes = _notes(entity_mentions, relationship_mentions)
-    asked = [
-        prompts["describe"].render(
-            key, subject=subject, notes=notes[key], language=language, max_words=max_words
-        )
-        for key, subject in sorted(subjects.items())
-        if len(notes[key]) > 1
-    ]
+    asked = Prompts(
+        [key for key in sorted(subjects) if len(notes[key]) > 1],
+        lambda key: prompts["describe"].render(
+            key, subject=subjects[key], notes=notes[key], language=language, max_words=max_words
+        ),
+    )
     answered = asker.ask_all(asked, Description, stage=STAGE, max_new_tokens=max_new_tokens)
     told = {
         key: (reply.record.description, reply.call_id) for key, reply in answered.replies.items()

@@ -11,6 +11,7 @@ from ragtuned_kedro.graph.extract import OTHER, normalise_name
 from ragtuned_kedro.language_models.asked import calls_table
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.prompt_files import PromptBook
+from ragtuned_kedro.language_models.prompts import Prompts
 from ragtuned_kedro.schemas.graph_tables import EntityMentions, RelationshipMentions
 from ragtuned_kedro.schemas.ids import content_id
 from ragtuned_kedro.schemas.records import Prompt
@@ -35,6 +36,18 @@ class _Place:
     surface: str
 
 
+@dataclass(frozen=True)
+class _Rules:
+    """What an entity may be; a name, one line as it is normalised, stands in later prompts."""
+
+    entity_types: Sequence[str]
+    max_name_words: int
+    max_name_chars: int
+
+    def is_too_long(self, name: str) -> bool:
+        return len(name) > self.max_name_chars or len(name.split()) > self.max_name_words
+
+
 @dataclass
 class _Read:
     """What was accepted and refused so far; rows by id, so that overlapping chunks agree."""
@@ -55,6 +68,8 @@ def extract_with_teacher(
     prompts: PromptBook,
     *,
     entity_types: Sequence[str],
+    max_name_words: int,
+    max_name_chars: int,
     language: str,
     n_gleanings: int,
     max_new_tokens: int,
@@ -62,10 +77,12 @@ def extract_with_teacher(
     """Read Chunks into EntityMentions, RelationshipMentions, ModelCalls and Rejections.
 
     Every chunk is read once and gleaned `n_gleanings` times (GraphRAG's order). An entity whose
-    name does not stand in its chunk is refused as `ungrounded`, a relationship with an end that is
-    no entity of its chunk as `unknown_entity`; a chunk whose reply is unusable is refused itself.
+    name does not stand in its chunk is refused as `ungrounded`, one whose name is too long to be
+    one as `long_name`, a relationship with an end that is no entity of its chunk as
+    `unknown_entity`; a chunk whose reply is unusable is refused itself.
     """
     read, calls = _Read(), []
+    rules = _Rules(entity_types, max_name_words, max_name_chars)
     for glean in range(n_gleanings + 1):
         asked = extraction_prompts(
             chunks, prompts, read.places, entity_types=entity_types, language=language, glean=glean
@@ -79,7 +96,7 @@ def extract_with_teacher(
             if reply is not None:
                 spans = _sentences_of(chunk, sentences)
                 _add_entities(
-                    read, chunk, spans, reply.record.entities, reply.call_id, glean, entity_types
+                    read, chunk, spans, reply.record.entities, reply.call_id, glean, rules
                 )
                 _add_relationships(read, chunk, reply.record.relationships, reply.call_id, glean)
     return (
@@ -98,20 +115,23 @@ def extraction_prompts(
     entity_types: Sequence[str],
     language: str,
     glean: int = 0,
-) -> list[Prompt]:
+) -> Prompts:
     """Write the prompt of every chunk; a gleaning shows the names that are `known` by chunk.
 
     A chunk whose first reading gave nothing usable is not gleaned.
     """
-    asked = []
-    for chunk in chunks.itertuples():
-        values = {"document": chunk.text, "entity_types": entity_types, "language": language}
-        if glean == 0:
-            asked.append(prompts["extract"].render(chunk.chunk_id, **values))
-        elif known and chunk.chunk_id in known:
-            names = sorted(known[chunk.chunk_id])
-            asked.append(prompts["glean"].render(chunk.chunk_id, known=names, **values))
-    return asked
+    read = known or {}
+    ids, texts = chunks["chunk_id"], chunks["text"]
+
+    def render(place: int) -> Prompt:
+        chunk_id = ids.iloc[place]
+        values = {"entity_types": entity_types, "language": language}
+        if glean:
+            values["known"] = sorted(read[chunk_id])
+        name = "glean" if glean else "extract"
+        return prompts[name].render(chunk_id, document=texts.iloc[place], **values)
+
+    return Prompts([at for at, one in enumerate(ids) if not glean or one in read], render)
 
 
 def _sentences_of(chunk: Any, sentences: pd.DataFrame) -> list[Any]:
@@ -131,14 +151,22 @@ def _add_entities(
     entities: Iterable[ExtractedEntity],
     call_id: str,
     glean: int,
-    entity_types: Sequence[str],
+    rules: _Rules,
 ) -> None:
     places_of = read.places.setdefault(chunk.chunk_id, {})
     for entity in entities:
         name = normalise_name(entity.name)
+        if rules.is_too_long(name):
+            key = f"{chunk.chunk_id}: {name[: rules.max_name_chars]}"
+            detail = (
+                f"{len(name.split())} words and {len(name)} characters, above "
+                f"{rules.max_name_words} or {rules.max_name_chars}"
+            )
+            read.reject(key, call_id, "long_name", detail)
+            continue
         places = _find(name, chunk, sentences)
         if not places:
-            key = f"{chunk.chunk_id}: {entity.name}"
+            key = f"{chunk.chunk_id}: {name}"
             read.reject(key, call_id, "ungrounded", "its name does not stand in the chunk")
             continue
         places_of[name.casefold()] = places
@@ -155,7 +183,7 @@ def _add_entities(
                 "end_char": place.end_char,
                 "surface": place.surface,
                 "name": name,
-                "type": kind if kind in entity_types else OTHER,
+                "type": kind if kind in rules.entity_types else OTHER,
                 "description": entity.description.strip(),
                 "glean": glean,
                 "call_id": call_id,

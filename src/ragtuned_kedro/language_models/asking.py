@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+import pandas as pd
 from tqdm import tqdm
 
 from ragtuned_kedro.language_models.asked import (
@@ -31,6 +32,7 @@ from ragtuned_kedro.language_models.asked import (
     Settled,
     call_id_of,
     call_row,
+    calls_table,
     refusal_of,
 )
 from ragtuned_kedro.language_models.boundary import CallableModel, Keep, RequestRefusedError
@@ -38,6 +40,7 @@ from ragtuned_kedro.language_models.bounded import run_bounded
 from ragtuned_kedro.language_models.call_file import Call, Outcome
 from ragtuned_kedro.language_models.completion_store import CompletionStore
 from ragtuned_kedro.language_models.paid_model import PaidModel
+from ragtuned_kedro.language_models.probe import STAGE as PROBE
 from ragtuned_kedro.language_models.purse import Purse
 from ragtuned_kedro.language_models.replies import (
     Check,
@@ -80,6 +83,11 @@ class Asker:
     def endpoint(self) -> str:
         """Name where prompts go."""
         return self._paid.model.endpoint
+
+    def probe_calls(self) -> pd.DataFrame:
+        """List as ModelCalls, of all runs, what it took to find out how the endpoint gives JSON."""
+        calls = self._paid.store.calls_at(PROBE, self.model_id, self.endpoint)
+        return calls_table([call_row(one, one.request_sha) for one in calls])
 
     def ask_all(
         self,

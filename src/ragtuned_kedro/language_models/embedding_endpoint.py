@@ -74,6 +74,16 @@ class EmbeddingEndpoint:
         return self._params.spending
 
     @property
+    def model_id(self) -> str:
+        """Name the model as the endpoint does."""
+        return self._params.model
+
+    @property
+    def endpoint(self) -> str:
+        """Name where texts go."""
+        return self._params.url
+
+    @property
     def revision(self) -> str:
         """Name what decides the vectors: an index made with another revision is another index."""
         return fingerprint([STAGE, self._params.model, self._params.dimensions])

@@ -1,6 +1,8 @@
 """How fast an endpoint is asked, and when it counts as dead."""
 
 import asyncio
+import logging
+import math
 import random
 import threading
 import time
@@ -8,8 +10,36 @@ from collections.abc import Callable
 
 from ragtuned_kedro.schemas.errors import UserError
 
+log = logging.getLogger(__name__)
 # Throttled so often in a row, with no success between, an endpoint is left alone by everybody.
 _ROW_OF_THROTTLES = 3
+# A longer wait of everybody is told, or the run would look as if it hung.
+_SILENT_SECONDS = 5.0
+
+
+def too_long_alone(endpoint: str, asked_seconds: float, most_seconds: float) -> UserError:
+    """Say that `endpoint` asks to be left alone for longer than a run waits for a prompt."""
+    return UserError(
+        f"{endpoint} asks to be left alone for {_in_words(asked_seconds)}, and a prompt waits for "
+        f"at most {_in_words(most_seconds)} (limits.total_timeout_seconds). Everything it answered "
+        "is kept: give the same command again after that time to go on where this stopped"
+    )
+
+
+def tell_pause(endpoint: str, seconds: float) -> None:
+    """Log that nobody asks `endpoint` for a while, unless it is a short one."""
+    if seconds > _SILENT_SECONDS:
+        log.warning(
+            "%s asks to be left alone for %s; the run goes on after that",
+            endpoint,
+            _in_words(seconds),
+        )
+
+
+def _in_words(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
 
 
 class Pace:
@@ -40,7 +70,11 @@ class Pace:
 
 
 class Patience:
-    """Counts failures in a row: how long to wait after one, and when to give up on the endpoint."""
+    """Counts failures in a row: how long to wait after one, and when to give up on the endpoint.
+
+    A server that asks to be left alone for longer than `total_timeout_seconds` (one whose daily
+    quota is used up) stops the run: else each prompt would end without an answer, one by one.
+    """
 
     def __init__(
         self,
@@ -49,12 +83,16 @@ class Patience:
         max_backoff_seconds: float,
         dead_after_failures: int,
         dead_after_seconds: float,
+        total_timeout_seconds: float = math.inf,
+        endpoint: str = "the endpoint",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._first = first_backoff_seconds
         self._most = max_backoff_seconds
         self._dead_after_failures = dead_after_failures
         self._dead_after_seconds = dead_after_seconds
+        self._total_timeout_seconds = total_timeout_seconds
+        self._endpoint = endpoint
         self._clock = clock
         self._n_failures = 0
         self._n_throttles = 0
@@ -70,11 +108,20 @@ class Patience:
 
         One throttled call waits by itself. Where nothing but throttles comes back, nobody asks
         until `retry_after` seconds have passed.
+
+        Raises:
+            UserError: If that is too long.
         """
+        if retry_after is not None and retry_after > self._total_timeout_seconds:
+            raise too_long_alone(self._endpoint, retry_after, self._total_timeout_seconds)
         self._n_throttles += 1
         self._n_failures = 0
         if self._n_throttles >= _ROW_OF_THROTTLES and retry_after:
-            self._paused_until = max(self._paused_until, self._clock() + retry_after)
+            now = self._clock()
+            # Those on their way are throttled, too; one line is enough for all of them.
+            if self._paused_until <= now:
+                tell_pause(self._endpoint, retry_after)
+            self._paused_until = max(self._paused_until, now + retry_after)
 
     def failed(self, fault: str, *, endpoint: str) -> None:
         """Note a call without an answer.

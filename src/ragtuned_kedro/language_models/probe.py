@@ -4,15 +4,18 @@ Servers differ: some enforce a JSON schema, some ignore the field with 200, some
 """
 
 import asyncio
+import math
 from typing import Any, Literal, Protocol
 
 from ragtuned_kedro.language_models.boundary import ReplyMode
 from ragtuned_kedro.language_models.call_file import Call, KeptAs
 from ragtuned_kedro.language_models.completion_store import CompletionStore, request_sha
 from ragtuned_kedro.language_models.faults import Fault
+from ragtuned_kedro.language_models.limits import tell_pause, too_long_alone
 from ragtuned_kedro.language_models.replies import UnusableReplyError, parse_reply, strict_schema
 from ragtuned_kedro.schemas.records import Completion, Message, Prompt, Record
 
+STAGE = "probe"
 _N_TRIES = 3
 _PAUSE_SECONDS = 0.2
 _MAX_NEW_TOKENS = 64
@@ -46,11 +49,16 @@ class _Probed(Protocol):
     ) -> Completion | Fault: ...
 
 
-async def probe_mode(model: _Probed, store: CompletionStore) -> ReplyMode:
+async def probe_mode(
+    model: _Probed, store: CompletionStore, *, total_timeout_seconds: float = math.inf
+) -> ReplyMode:
     """Find the strictest mode that the endpoint holds to, and remember it in `store`.
 
     An endpoint that gives no answer is not judged: its prompts are sent plain, and the next run
     tries again.
+
+    Raises:
+        UserError: If it asks to be left alone for longer than `total_timeout_seconds`.
     """
     known = store.reply_mode(model.endpoint, model.model_id)
     if known is not None:
@@ -61,7 +69,7 @@ async def probe_mode(model: _Probed, store: CompletionStore) -> ReplyMode:
         ("json_object", _AnyObject),
     )
     for mode, into in modes:
-        verdict = await _try_mode(model, store, mode, into)
+        verdict = await _try_mode(model, store, mode, into, total_timeout_seconds)
         if verdict:
             store.keep_reply_mode(model.endpoint, model.model_id, mode)
             return mode
@@ -72,11 +80,15 @@ async def probe_mode(model: _Probed, store: CompletionStore) -> ReplyMode:
 
 
 async def _try_mode(
-    model: _Probed, store: CompletionStore, mode: ReplyMode, into: type[Record]
+    model: _Probed,
+    store: CompletionStore,
+    mode: ReplyMode,
+    into: type[Record],
+    total_timeout_seconds: float,
 ) -> bool | None:
     """Tell whether the endpoint holds to `mode`; null if it answered nothing at all."""
-    asked = "Greet me in one short sentence." + (" Use JSON." if mode == "json_object" else "")
-    prompt = Prompt(f"probe-{mode}", (Message(role="user", content=asked),))
+    text = "Greet me in one short sentence." + (" Use JSON." if mode == "json_object" else "")
+    prompt = Prompt(f"probe-{mode}", (Message(role="user", content=text),))
     sha = request_sha(model.model_id, prompt, _MAX_NEW_TOKENS, {"probe": model.endpoint})
     verdict = None
     for n_try in range(_N_TRIES):
@@ -95,7 +107,12 @@ async def _try_mode(
             return False
         if outcome.kind == "passing" and outcome.status is not None:
             verdict = False
-        await asyncio.sleep(max(_PAUSE_SECONDS, outcome.retry_after or 0.0))
+        asked = outcome.retry_after or 0.0
+        if asked > total_timeout_seconds:
+            raise too_long_alone(model.endpoint, asked, total_timeout_seconds)
+        if n_try < _N_TRIES - 1:
+            tell_pause(model.endpoint, asked)
+            await asyncio.sleep(max(_PAUSE_SECONDS, asked))
     return verdict
 
 
@@ -121,7 +138,7 @@ def _book(
         Call(
             sha,
             n_try,
-            "probe",
+            STAGE,
             model.model_id,
             model.endpoint,
             "valid" if holds else "invalid",

@@ -1,5 +1,6 @@
 """Prompts as files: a system and a user part, values filled in, documents fenced off as data."""
 
+import functools
 import hashlib
 import re
 from collections.abc import Mapping
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError
+from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
 from ragtuned_kedro.schemas.errors import UserError
@@ -29,6 +30,12 @@ _ENVIRONMENT = SandboxedEnvironment(
     undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
 )
 _ENVIRONMENT.filters["fence"] = fence
+
+
+@functools.lru_cache(maxsize=64)
+def _compile(part: str) -> Template:
+    """Compile a part once: prompts are rendered while calls are under way."""
+    return _ENVIRONMENT.from_string(part)
 
 
 @dataclass(frozen=True)
@@ -56,8 +63,7 @@ class PromptFile:
             )
         try:
             system, user = (
-                _ENVIRONMENT.from_string(part).render(**values).strip()
-                for part in (parts["system"], parts["user"])
+                _compile(part).render(**values).strip() for part in (parts["system"], parts["user"])
             )
         except TemplateError as error:
             raise UserError(f"the prompt {self.name}: {error}") from error

@@ -18,8 +18,11 @@ class SamplingParams(Block):
 class LimitParams(Block):
     """What an endpoint may be asked at once and per minute, and when to stop waiting for it.
 
-    `total_timeout_seconds` bounds one prompt with all its repetitions. An endpoint is dead when
-    `dead_after_failures` calls in a row failed and none succeeded for `dead_after_seconds`.
+    `total_timeout_seconds` bounds when the last try of one prompt may begin, counted from when it
+    was first to be sent: no back-off goes beyond it. That try may take `call_timeout_seconds`,
+    after waiting for the rates and for a pause of all. An endpoint that asks to be left alone for
+    longer stops the run. It is dead when `dead_after_failures` calls in a row failed and none
+    succeeded for `dead_after_seconds`.
     """
 
     concurrency: int = Field(ge=1)

@@ -11,6 +11,8 @@ class ExtractionParams(Block):
     spacy_model: str = Field(min_length=1)
     entity_types: tuple[str, ...] = Field(min_length=1)
     max_relationships_per_sentence: int = Field(ge=1)
+    max_name_words: int = Field(ge=1, description="of a name that a teacher gives")
+    max_name_chars: int = Field(ge=1)
     max_description_sentences: int = Field(ge=1)
 
 

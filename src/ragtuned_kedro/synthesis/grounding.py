@@ -14,6 +14,7 @@ import pandas as pd
 from ragtuned_kedro.language_models.asked import Answered
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.prompt_files import PromptBook
+from ragtuned_kedro.language_models.prompts import Prompts
 from ragtuned_kedro.schemas.ids import content_id, seeded_order
 from ragtuned_kedro.schemas.records import Prompt
 from ragtuned_kedro.schemas.synthesis_tables import GroundingCalibration
@@ -62,17 +63,17 @@ def judge_grounding(
     return {key: one.record.is_supported for key, one in answered.replies.items()}, answered
 
 
-def grounding_prompts(claims: Sequence[Claim], quotes: Quotes, prompts: PromptBook) -> list[Prompt]:
+def grounding_prompts(claims: Sequence[Claim], quotes: Quotes, prompts: PromptBook) -> Prompts:
     """Show each claim beside its evidence."""
-    return [
-        prompts["ground"].render(
+    return Prompts(
+        claims,
+        lambda one: prompts["ground"].render(
             one.key,
             question=one.question,
             answer=one.answer,
             documents=quotes.texts(one.chunk_ids),
-        )
-        for one in claims
-    ]
+        ),
+    )
 
 
 def plant_claims(

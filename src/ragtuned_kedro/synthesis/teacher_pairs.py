@@ -7,6 +7,7 @@ from typing import Any
 from ragtuned_kedro.language_models.asked import Answered
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.prompt_files import PromptBook
+from ragtuned_kedro.language_models.prompts import Prompts
 from ragtuned_kedro.schemas.records import Prompt
 from ragtuned_kedro.schemas.teacher_replies import Question, ReasonedAnswer, ReasonedPair
 from ragtuned_kedro.synthesis.anchors import Anchor
@@ -112,17 +113,17 @@ def write_pairs(
 
 def question_prompts(
     anchors: Sequence[Anchor], quotes: Quotes, prompts: PromptBook, *, language: str
-) -> list[Prompt]:
+) -> Prompts:
     """Ask for a question about a thing in one chunk."""
-    return [
-        prompts["ask"].render(
+    return Prompts(
+        anchors,
+        lambda one: prompts["ask"].render(
             one.key,
             subject=one.subject,
             document=quotes.texts(one.chunk_ids)[0],
             language=language,
-        )
-        for one in anchors
-    ]
+        ),
+    )
 
 
 def answer_prompts(
@@ -132,33 +133,33 @@ def answer_prompts(
     prompts: PromptBook,
     *,
     language: str,
-) -> list[Prompt]:
+) -> Prompts:
     """Ask for the answer to each question, from the chunk that it was asked about."""
-    return [
-        prompts["answer"].render(
+    return Prompts(
+        list(questions),
+        lambda key: prompts["answer"].render(
             key,
-            question=question,
+            question=questions[key],
             document=quotes.texts(anchors[key].chunk_ids)[0],
             language=language,
-        )
-        for key, question in questions.items()
-    ]
+        ),
+    )
 
 
 def reasoning_prompts(
     anchors: Sequence[Anchor], quotes: Quotes, prompts: PromptBook, *, language: str
-) -> list[Prompt]:
+) -> Prompts:
     """Ask for a question and its answer at once, from notes and chunks."""
-    return [
-        prompts["reason"].render(
+    return Prompts(
+        anchors,
+        lambda one: prompts["reason"].render(
             one.key,
             subject=one.subject,
             notes=one.notes,
             documents=quotes.texts(one.chunk_ids),
             language=language,
-        )
-        for one in anchors
-    ]
+        ),
+    )
 
 
 def _pair(

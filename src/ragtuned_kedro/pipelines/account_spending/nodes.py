@@ -17,9 +17,16 @@ def compare(
     teacher: Asker | None = None,
     **calls: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Set what was spent beside the estimate; `calls` are the teacher's."""
+    """Set what was spent beside the estimate; `calls` are the teacher's.
+
+    What the caps count is all listed: probing an endpoint has a stage of its own.
+    """
     paid = [] if teacher is None else [(table, teacher.spending) for table in calls.values()]
     paid.append((judge_calls, judge.spending))
+    # A judge that is the teacher was probed with it, once.
+    askers = [judge] if teacher is None else [judge, teacher]
+    probed = {(one.model_id, one.endpoint): one for one in askers}
+    paid += [(one.probe_calls(), one.spending) for one in probed.values()]
     if isinstance(embedder_folder, EmbeddingEndpoint):
         paid.append((embedding_calls, embedder_folder.spending))
     return compare_spending(paid, call_estimates)

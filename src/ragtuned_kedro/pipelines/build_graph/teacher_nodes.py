@@ -39,6 +39,8 @@ def extract(
         teacher,
         graph_prompts,
         entity_types=extraction.entity_types,
+        max_name_words=extraction.max_name_words,
+        max_name_chars=extraction.max_name_chars,
         language=teaching.language,
         n_gleanings=teaching.n_gleanings,
         max_new_tokens=teaching.extraction_tokens,

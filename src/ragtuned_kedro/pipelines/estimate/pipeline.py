@@ -13,6 +13,7 @@ _INPUTS = (
     "assertions",
     "query_evidence",
     "base_model_folder",
+    "embedder_folder",
     "judge",
     "graph_prompts",
     "report_prompts",
@@ -21,6 +22,9 @@ _INPUTS = (
 )
 _PARAMETERS = (
     "extraction",
+    "reports",
+    "answering",
+    "generation",
     "teaching",
     "teacher_questions",
     "estimate",
