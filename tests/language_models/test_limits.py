@@ -60,7 +60,7 @@ def test_without_a_limit_nobody_waits():
 
 def patience(clock: Clock, **more: object) -> Patience:
     return Patience(
-        **more,
+        **{"total_timeout_seconds": 60, "endpoint": "here"} | more,
         first_backoff_seconds=1,
         max_backoff_seconds=20,
         dead_after_failures=3,
@@ -73,14 +73,14 @@ def test_an_endpoint_is_dead_after_enough_failures_over_enough_time():
     clock = Clock()
     patient = patience(clock)
     for _ in range(9):
-        patient.failed("refused", endpoint="here")
+        patient.failed("refused")
     clock.now += 11
     patient.succeeded()
-    patient.failed("refused", endpoint="here")
+    patient.failed("refused")
     clock.now += 11
-    patient.failed("refused", endpoint="here")
+    patient.failed("refused")
     with pytest.raises(UserError, match="same command again"):
-        patient.failed("refused", endpoint="here")
+        patient.failed("refused")
 
 
 def test_backoff_doubles_up_to_its_most_and_never_undercuts_the_server():

@@ -19,7 +19,7 @@ def mode_of(server: FaultServer, store: CompletionStore, **more: float) -> str:
 
     async def probed() -> str:
         async with model.open(store):
-            return await probe_mode(model, store, **more)
+            return await probe_mode(model, store, **{"total_timeout_seconds": 60.0} | more)
 
     return asyncio.run(probed())
 

@@ -55,6 +55,8 @@ class Endpoint:
             max_backoff_seconds=limits.max_backoff_seconds,
             dead_after_failures=limits.dead_after_failures,
             dead_after_seconds=limits.dead_after_seconds,
+            total_timeout_seconds=limits.total_timeout_seconds,
+            endpoint=f"{role}: {params.url}",
         )
         self._channel: Channel | None = None
         self._arrived: dict[KeptAs, Arrival] = {}
@@ -163,4 +165,4 @@ class Endpoint:
         if fault.kind == "throttled":
             self._patience.throttled(fault.retry_after)
         else:
-            self._patience.failed(fault.detail, endpoint=f"{self._role}: {url}")
+            self._patience.failed(fault.detail)

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 import random
 import threading
 import time
@@ -83,8 +82,8 @@ class Patience:
         max_backoff_seconds: float,
         dead_after_failures: int,
         dead_after_seconds: float,
-        total_timeout_seconds: float = math.inf,
-        endpoint: str = "the endpoint",
+        total_timeout_seconds: float,
+        endpoint: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._first = first_backoff_seconds
@@ -123,7 +122,7 @@ class Patience:
                 tell_pause(self._endpoint, retry_after)
             self._paused_until = max(self._paused_until, now + retry_after)
 
-    def failed(self, fault: str, *, endpoint: str) -> None:
+    def failed(self, fault: str) -> None:
         """Note a call without an answer.
 
         Raises:
@@ -135,7 +134,7 @@ class Patience:
         silent = self._clock() - self._failing_since
         if self._n_failures >= self._dead_after_failures and silent >= self._dead_after_seconds:
             raise UserError(
-                f"{endpoint} answered none of the last {self._n_failures} calls in "
+                f"{self._endpoint} answered none of the last {self._n_failures} calls in "
                 f"{silent:.0f} seconds (last: {fault}). Everything it answered before is kept: "
                 "see that it runs, then give the same command again to go on where this stopped"
             )

@@ -125,7 +125,8 @@ class OpenAiCompatibleModel:
 
     async def probe(self, store: CompletionStore) -> ReplyMode:
         """Find the strictest way of asking for JSON that the endpoint holds to."""
-        return await probe_mode(self, store)
+        most_seconds = self._params.limits.total_timeout_seconds
+        return await probe_mode(self, store, total_timeout_seconds=most_seconds)
 
     async def try_once(
         self,

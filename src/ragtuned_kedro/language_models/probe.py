@@ -4,7 +4,6 @@ Servers differ: some enforce a JSON schema, some ignore the field with 200, some
 """
 
 import asyncio
-import math
 from typing import Any, Literal, Protocol
 
 from ragtuned_kedro.language_models.boundary import ReplyMode
@@ -50,7 +49,7 @@ class _Probed(Protocol):
 
 
 async def probe_mode(
-    model: _Probed, store: CompletionStore, *, total_timeout_seconds: float = math.inf
+    model: _Probed, store: CompletionStore, *, total_timeout_seconds: float
 ) -> ReplyMode:
     """Find the strictest mode that the endpoint holds to, and remember it in `store`.
 
