@@ -60,7 +60,7 @@ def test_without_a_limit_nobody_waits():
 
 def patience(clock: Clock, **more: object) -> Patience:
     return Patience(
-        **{"total_timeout_seconds": 60, "endpoint": "here"} | more,
+        **{"total_timeout_seconds": 600, "endpoint": "here"} | more,
         first_backoff_seconds=1,
         max_backoff_seconds=20,
         dead_after_failures=3,
