@@ -124,9 +124,6 @@ def test_a_used_up_quota_ends_the_run_and_the_same_command_goes_on_after_it(tmp_
         open_asker(server.url, path).ask_all(item_prompts(5), **asked)
         server.share = 1.0
         asker = open_asker(server.url, path)
-        asker._paid.model._endpoint._patience = patience(  # type: ignore[attr-defined]
-            Clock(), total_timeout_seconds=60, endpoint=f"teacher: {server.url}"
-        )
         began = time.monotonic()
         with pytest.raises(UserError, match=r"left alone for 5\.0 hours.*is kept"):
             asker.ask_all(item_prompts(40), **asked)
