@@ -11,6 +11,12 @@ from ragtuned_kedro.synthesis.drafts import Draft
 from ragtuned_kedro.synthesis.reading import ReadSentence
 
 ABSTENTION = "I do not know. The documents do not say."
+# What is wanted takes turns when pairs are chosen, so these are the shares: of six unanswerable
+# questions two name a stranger, three ask for an unstated attribute and one for an absent thing. A
+# model that answers can tell a strange name by itself; what is not said of a known one it has to
+# be taught.
+_N_STRANGERS = 2
+_N_ATTRIBUTES = 3
 
 
 def ask_unanswerable(
@@ -52,8 +58,7 @@ def _strangers(
         if name is None:
             continue
         stranger = next(people) if types[name] == "PERSON" else _like(name, next(places))
-        # Most of what is refused must look like what is answered, or the form alone decides.
-        yield _draft(f"stranger {n % 4}", question.replace(name, stranger))
+        yield _draft(f"stranger {n % _N_STRANGERS}", question.replace(name, stranger))
 
 
 def stranger_names(vocabulary: set[str], seed: int) -> tuple[Iterator[str], Iterator[str]]:
@@ -78,13 +83,18 @@ def _attributes(sentences: Sequence[ReadSentence], types: Mapping[str, str]) -> 
     for sentence in sentences:
         for name in sentence.names:
             told[name] += f" {sentence.statement.lower()}"
+    n = 0
     for name in sorted(told):
         if name == name.lower():
             continue
         is_person = types.get(name) == "PERSON"
         for form, stems in banks.PERSON_ATTRIBUTES if is_person else banks.THING_ATTRIBUTES:
-            if not re.search(rf"\b({'|'.join(stems.split())})", told[name]):
-                yield _draft("attribute", form.format(*[name] * form.count("{}")))
+            if re.search(rf"\b({'|'.join(stems.split())})", told[name]):
+                continue
+            # Every fourth by the first name alone, as people do.
+            said = name.split()[0] if is_person and n % 4 == 3 else name
+            yield _draft(f"attribute {n % _N_ATTRIBUTES}", form.format(*[said] * form.count("{}")))
+            n += 1
 
 
 def _draft(wants: str, question: str) -> Draft:
