@@ -1,8 +1,12 @@
 """Rates, back-off, caps, egress: what keeps an endpoint from surprising anybody."""
 
 import asyncio
+import contextlib
 import email.utils
 import json
+import os
+import signal
+import threading
 import time
 import tracemalloc
 from typing import Any
@@ -324,6 +328,27 @@ def test_an_error_of_one_worker_stops_all_and_is_raised_as_it_is(tmp_path):
     model, store = ScriptedModel(lambda _: ""), CompletionStore(tmp_path / "store")
     with pytest.raises(UserError, match="five"):
         run_bounded(range(1000), work, n_workers=4, within=lambda: model.open(store))
+
+
+def test_a_notebook_that_is_interrupted_asks_nothing_more():
+    begun = 0
+
+    async def work(_: int) -> None:
+        nonlocal begun
+        begun += 1
+        await asyncio.sleep(0.05)
+
+    async def cell() -> None:
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        run_bounded(range(10**6), work, n_workers=1, within=contextlib.nullcontext)
+
+    # As in a notebook, nothing turns the interrupt into the end of a task.
+    loop = asyncio.new_event_loop()
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(cell())
+    n_begun = begun
+    time.sleep(0.2)
+    assert begun == n_begun > 0
 
 
 def test_a_notebook_may_ask_from_inside_its_own_event_loop(tmp_path):

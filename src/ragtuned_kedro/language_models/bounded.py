@@ -53,17 +53,33 @@ def run_bounded(
 
 
 def _run_beside(run: Callable[[], Awaitable[None]]) -> None:
-    """Run in a thread of its own: a notebook's event loop already runs in this one."""
+    """Run in a thread of its own: a notebook's event loop already runs in this one.
+
+    Whoever interrupts the wait for it interrupts the work.
+    """
     errors: list[BaseException] = []
+    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]] = []
+
+    async def note_and_run() -> None:
+        task = asyncio.current_task()
+        assert task is not None, "inside a task"  # noqa: S101
+        running.append((asyncio.get_running_loop(), task))
+        await run()
 
     def target() -> None:
         try:
-            asyncio.run(run())  # type: ignore[arg-type]
+            asyncio.run(note_and_run())
         except BaseException as error:
             errors.append(error)
 
     thread = threading.Thread(target=target)
     thread.start()
-    thread.join()
+    try:
+        thread.join()
+    except BaseException:
+        for loop, task in running:
+            loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+        raise
     if errors:
         raise errors[0]
