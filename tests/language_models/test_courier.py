@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 from ragtuned_kedro.language_models.asking import Asker
 from ragtuned_kedro.language_models.call_file import Arrival
 from ragtuned_kedro.language_models.completion_store import CompletionStore
+from ragtuned_kedro.language_models.courier import channel
 from ragtuned_kedro.language_models.courier.frames import Frame, FrameReader, Kind
 from ragtuned_kedro.language_models.courier.underway import (
     Owner,
@@ -26,6 +29,7 @@ from ragtuned_kedro.language_models.courier.underway import (
     wait_for_ended_runs,
 )
 from ragtuned_kedro.language_models.store_command import main
+from ragtuned_kedro.schemas.errors import UserError
 from tests.language_models.endpoints import Square, item_prompts, open_asker, open_model
 from tests.language_models.fault_server import FaultServer
 
@@ -344,6 +348,18 @@ def test_a_long_name_of_the_temporary_folder_and_a_talking_start_are_no_obstacle
             PYTHONPATH=os.pathsep.join([str(folder), *sys.path]),
         )
     assert asked.returncode == 0, asked.stderr
+
+
+def test_a_courier_that_does_not_start_says_why(tmp_path, monkeypatch):
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho 'No module named openai' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(channel, "sys", SimpleNamespace(executable=str(broken), path=[]))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with pytest.raises(UserError, match="did not start: No module named openai"):
+        channel._Courier()
+    assert not list(tmp_path.glob("ragtuned-courier-*"))
 
 
 def test_a_courier_asked_to_end_still_lays_down_what_comes(tmp_path, capsys):

@@ -236,9 +236,8 @@ class _Courier:
                 start_new_session=True,
             )
         if not self._starts():
-            self.kill()
             reason = (errors.read_text(errors="replace").strip().splitlines() or ["no reason"])[-1]
-            shutil.rmtree(folder, ignore_errors=True)
+            self.kill()
             raise UserError(f"the process that carries calls to endpoints did not start: {reason}")
 
     @property
