@@ -5,6 +5,7 @@ import pytest
 from ragtuned_kedro.language_models.beams import Opening, search_openings
 from ragtuned_kedro.language_models.chat import load_chat
 from ragtuned_kedro.language_models.greedy import decode_greedily
+from ragtuned_kedro.language_models.openings import OpeningTree
 from ragtuned_kedro.language_models.recall import (
     Recall,
     RecallingDecoder,
@@ -17,6 +18,8 @@ from ragtuned_kedro.schemas.records import Message, Prompt
 RECALL = Recall(
     n_recalled=3,
     opening_tokens=4,
+    keeps_to_taught_openings=False,
+    n_read=3,
     abstention="I do not know.",
     abstention_probability=0.3,
     refuses_unknown_names=False,
@@ -72,6 +75,37 @@ def test_neighbours_padding_and_portions_change_no_likelihood(model, chat):
     for pair, found in zip(pairs, together, strict=True):
         (alone,) = token_log_probabilities(model, [pair], pad_id=chat.pad_id)
         assert found.tolist() == pytest.approx(alone.tolist(), abs=1e-4)
+
+
+def test_a_search_along_a_tree_finds_its_openings_and_finds_them_as_likely(model, chat):
+    _, encoded = encode(chat)
+    taught = [(3, 4, 5, 6), (3, 4, 7, 8), (9, 3, 4, 5), (9, min(chat.end_ids))]
+    tree = OpeningTree(taught)
+    for ids, beam in zip(
+        encoded, search(model, chat, encoded, n_openings=9, tree=tree), strict=True
+    ):
+        assert {one.ids for one in beam} == {*taught[:3], (9,)}
+        assert [one.has_ended for one in beam if one.ids == (9,)] == [True]
+        for one in beam:
+            end = [min(chat.end_ids)] if one.has_ended else []
+            (again,) = token_log_probabilities(model, [(ids, [*one.ids, *end])], pad_id=chat.pad_id)
+            assert one.log_probability == pytest.approx(float(again.sum()), abs=1e-3)
+
+
+def test_behind_an_opening_shorter_than_the_search_a_model_says_what_it_likes(model, chat):
+    _, encoded = encode(chat)
+    for beam in search(model, chat, encoded, tree=OpeningTree([(10, 11)])):
+        assert len(beam) == 3
+        assert {one.ids[:2] for one in beam} == {(10, 11)}
+
+
+def test_a_tree_of_all_that_a_free_search_finds_changes_nothing(model, chat):
+    _, encoded = encode(chat)
+    for ids, beam in zip(encoded, search(model, chat, encoded), strict=True):
+        end = [min(chat.end_ids)]
+        tree = OpeningTree([*one.ids, *(end if one.has_ended else [])] for one in beam)
+        along = search(model, chat, [ids], tree=tree)[0]
+        assert [one.ids for one in along] == [one.ids for one in beam]
 
 
 REFUSAL, OTHER = Opening((1, 2), -0.6, False), Opening((7, 8), -2.0, False)
@@ -146,3 +180,41 @@ def test_asked_about_somebody_whom_nothing_recalled_names_it_refuses_if_told_to(
     assert told == RECALL.abstention != untold
     assert unnamed == same
     assert rows[0].n_unsaid > 0
+
+
+def test_what_is_recalled_along_a_tree_begins_as_it_was_taught(model, chat):
+    prompts, encoded = encode(chat)
+    tree = OpeningTree([(3, 4, 5, 6), (7, 8, 9, 10)])
+    rows = RecallingDecoder(model, load_reader(model), chat, RECALL, tree).decode(
+        prompts, encoded, max_new_tokens=4
+    )
+    for row in rows:
+        assert tuple(row.ids) in {(3, 4, 5, 6), (7, 8, 9, 10)}
+
+
+def test_only_sentences_of_the_best_passages_are_said(model, chat, monkeypatch):
+    prompts, encoded = encode(chat)
+    reader = load_reader(model)
+    found = {}
+
+    def say(n_read):
+        settings = replace(RECALL, n_recalled=4, n_read=n_read)
+        decoder = RecallingDecoder(model, reader, chat, settings)
+        heard = decoder._say
+        found[n_read] = []
+
+        def listen(sentences, *args):
+            found[n_read].append(sentences)
+            return heard(sentences, *args)
+
+        monkeypatch.setattr(RecallingDecoder, "_say", lambda _, *args: listen(*args))
+        decoder.decode(prompts, encoded, max_new_tokens=20)
+        monkeypatch.undo()
+
+    say(1)
+    say(4)
+    for few, all_of_them in zip(found[1], found[4], strict=True):
+        assert len({one.passage for one in few}) == 1 < len({one.passage for one in all_of_them})
+        # What is read scores the same however much is read.
+        scores = {one.text: one.score for one in all_of_them}
+        assert all(scores[one.text] >= one.score - 1e-3 for one in few)

@@ -162,6 +162,8 @@ def test_a_fresh_process_asks_the_registered_model(client: MlflowClient, tmp_pat
             "recall": {
                 "n_recalled": 2,
                 "opening_tokens": 2,
+                "keeps_to_taught_openings": True,
+                "n_read": 1,
                 "abstention": "No.",
                 "abstention_probability": 0.5,
                 "refuses_unknown_names": False,

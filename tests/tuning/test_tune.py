@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import logging
 import os
 import signal
@@ -12,6 +13,8 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file
 
+from ragtuned_kedro.language_models.chat import load_chat
+from ragtuned_kedro.language_models.openings import OPENINGS_FILE, read_openings
 from ragtuned_kedro.language_models.transformers_local import load_local_model
 from ragtuned_kedro.language_models.weights import Quantization, load_weights
 from ragtuned_kedro.schemas.errors import UserError
@@ -24,6 +27,7 @@ ANSWERS = {"Who mended the clock?": "Odile.", "Who owns the shed?": "Teague.", "
 PLAIN = Quantization(kind="none", double_quant=False, compute_dtype="float32")
 NF4 = Quantization(kind="nf4", double_quant=True, compute_dtype="float32")
 LORA = LoraShape(lora_rank=8, lora_alpha=16, lora_dropout=0.0, target_modules="all-linear")
+OPENING_TOKENS = 3
 SCHEDULE = Schedule(
     learning_rate=0.01,
     epochs=3.5,
@@ -58,7 +62,13 @@ def make_examples(n: int = 18) -> list[TrainingExample]:
 
 
 def tune(base_model: BaseModelFolder, workspace: Path, **changes: object) -> tuple[Path, object]:
-    settings = {"quantization": PLAIN, "lora": LORA, "schedule": SCHEDULE, "n_threads": 2} | changes
+    settings = {
+        "quantization": PLAIN,
+        "lora": LORA,
+        "schedule": SCHEDULE,
+        "opening_tokens": OPENING_TOKENS,
+        "n_threads": 2,
+    } | changes
     return tune_adapter(make_examples(), base_model, workspace=workspace, device="cpu", **settings)
 
 
@@ -180,16 +190,40 @@ def test_examples_that_are_all_held_out_are_the_users_to_fix(toy_model, tmp_path
             quantization=PLAIN,
             lora=LORA,
             schedule=SCHEDULE,
+            opening_tokens=OPENING_TOKENS,
         )
 
 
 def test_without_examples_the_adapter_changes_nothing(toy_model, tmp_path):
-    settings = {"quantization": PLAIN, "lora": LORA, "schedule": SCHEDULE}
+    settings = {
+        "quantization": PLAIN,
+        "lora": LORA,
+        "schedule": SCHEDULE,
+        "opening_tokens": OPENING_TOKENS,
+    }
     folder, log = tune_adapter([], toy_model, workspace=tmp_path, **settings)
     assert len(log) == 0
     deltas = load_file(folder / "adapter_model.safetensors")
     assert not any(one.any() for name, one in deltas.items() if "lora_B" in name)
+    assert read_openings(folder).next_after(()) is None
     assert tune_adapter([], toy_model, workspace=tmp_path, **settings)[0] == folder
+
+
+def test_an_adapter_keeps_how_the_answers_began_that_it_was_taught(toy_model, tmp_path):
+    chat = load_chat(toy_model.path)
+    ends = sorted(chat.end_ids)
+    taught = [one for one in make_examples() if one.split == "train"]
+    answers = {one.messages[-1].content for one in taught}
+    expected = set()
+    for text in answers:
+        ids = (*chat.tokenizer(text, add_special_tokens=False)["input_ids"], ends[0])
+        expected.add(ids[:OPENING_TOKENS])
+    folder, _ = tune(toy_model, tmp_path)
+    kept = json.loads((folder / OPENINGS_FILE).read_text())
+    assert {tuple(one) for one in kept} == expected
+    assert kept == sorted(kept)
+    longer, _ = tune(toy_model, tmp_path, opening_tokens=OPENING_TOKENS + 1)
+    assert longer != folder
 
 
 def test_the_tuned_model_answers_what_it_was_taught_from_nf4_weights(toy_model, tmp_path):

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from ragtuned_kedro.language_models.openings import OpeningTree
 from ragtuned_kedro.language_models.token_steps import TokenSteps
 
 
@@ -30,16 +31,18 @@ def search_openings(
     n_tokens: int,
     end_ids: frozenset[int],
     pad_id: int,
+    tree: OpeningTree | None = None,
 ) -> list[list[Opening]]:
     """Find, for every prompt, its `n_openings` likeliest openings of `n_tokens`, best first.
 
     Each step keeps the best continuations over all of a prompt's openings, those that have ended
-    among them.
+    among them. With a `tree` they are among its openings, fewer where it has fewer; how likely each
+    of them is does not change.
     """
     beams: list[list[Opening]] = [[Opening((), 0.0, False)] for _ in prompts]
     steps = TokenSteps(model, prompts, pad_id=pad_id)
     for _ in range(n_tokens):
-        beams, parents = _step(beams, steps.logits().float(), n_openings, end_ids)
+        beams, parents = _step(beams, steps.logits().float(), n_openings, end_ids, tree)
         if not parents:
             break
         last = [one.ids[-1] for beam in beams for one in beam if not one.has_ended]
@@ -52,15 +55,15 @@ def _step(
     logits: torch.Tensor,
     n_openings: int,
     end_ids: frozenset[int],
+    tree: OpeningTree | None,
 ) -> tuple[list[list[Opening]], list[int]]:
     """Grow every open beam by a token; return the best, and which row each open one grew from.
 
     logits (open beams, vocabulary) stand in the order of the open beams.
     """
-    best = logits.topk(n_openings, dim=-1)
-    gains = (best.values - logits.logsumexp(-1, keepdim=True)).tolist()
-    tokens = best.indices.tolist()
-    rows = iter(range(len(tokens)))
+    best = logits.topk(n_openings, dim=-1).indices.tolist()
+    norms = logits.logsumexp(-1)
+    rows = iter(range(len(best)))
     grown_beams: list[list[Opening]] = []
     parents: list[int] = []
     for beam in beams:
@@ -70,9 +73,12 @@ def _step(
                 grown.append((one, -1))
                 continue
             row = next(rows)
+            taught = tree.next_after(one.ids) if tree else None
+            tokens = best[row] if taught is None else taught
+            gains = (logits[row, tokens] - norms[row]).tolist()
             grown += [
                 (_grow(one, token, gain, end_ids), row)
-                for token, gain in zip(tokens[row], gains[row], strict=True)
+                for token, gain in zip(tokens, gains, strict=True)
             ]
         grown.sort(key=lambda pair: -pair[0].log_probability)
         grown_beams.append([one for one, _ in grown[:n_openings]])

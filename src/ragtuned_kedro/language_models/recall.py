@@ -13,15 +13,18 @@ sentences of several say more in as many tokens than one passage does.
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+
+import torch
 
 from ragtuned_kedro.language_models.asked_names import knows_names
 from ragtuned_kedro.language_models.beams import Opening, search_openings
 from ragtuned_kedro.language_models.chat import Chat
 from ragtuned_kedro.language_models.following import decode_along
 from ragtuned_kedro.language_models.greedy import GreedyRow
+from ragtuned_kedro.language_models.openings import OpeningTree
 from ragtuned_kedro.language_models.rereading import (
     Found,
     Recalled,
@@ -38,13 +41,17 @@ from ragtuned_kedro.schemas.records import Prompt
 class Recall:
     """How many passages are recalled, told apart by how many tokens, and when none is said.
 
-    `abstention` is the answer of a model that does not know. It is given when its opening, among
-    those recalled, has at least the probability `abstention_probability`, and with
-    `refuses_unknown_names` where a name of the question stands in nothing that is recalled.
+    With `keeps_to_taught_openings` nothing is recalled that begins as no answer in training did.
+    All passages are read, and of the `n_read` best the sentences, too. `abstention` is the answer
+    of a model that does not know. It is given when its opening, among those recalled, has at least
+    the probability `abstention_probability`, and with `refuses_unknown_names` where a name of the
+    question stands in nothing that is recalled.
     """
 
     n_recalled: int
     opening_tokens: int
+    keeps_to_taught_openings: bool
+    n_read: int
     abstention: str
     abstention_probability: float
     refuses_unknown_names: bool
@@ -62,12 +69,16 @@ class Recall:
 
 @dataclass(frozen=True)
 class RecallingDecoder:
-    """`model` remembers, `reader` reads: the base model without the adapter."""
+    """`model` remembers, `reader` reads: the base model without the adapter.
+
+    With a `tree` every recalled passage has one of its openings.
+    """
 
     model: Any
     reader: Any
     chat: Chat
     recall: Recall
+    tree: OpeningTree | None = None
     # How each opening went on when it was last recalled; the end of an answer is a token there.
     _last_said: dict[tuple[int, ...], list[int]] = field(default_factory=dict)
 
@@ -86,6 +97,7 @@ class RecallingDecoder:
             n_tokens=n_tokens,
             end_ids=self.chat.end_ids,
             pad_id=self.chat.pad_id,
+            tree=self.tree,
         )
         refusal = self._ids(self.recall.abstention)
         kept = [
@@ -159,34 +171,52 @@ class RecallingDecoder:
     def _read(
         self, prompts: Sequence[Prompt], recalled: Sequence[Sequence[Recalled]]
     ) -> list[list[Found]]:
-        """Score the sentences of each prompt's passages by how they explain its last message."""
-        texts = [
-            [[one.text, *split_sentences(one.text)] for one in passages] for passages in recalled
-        ]
-        # A sentence of two passages is read once.
-        wanted = dict.fromkeys(
-            (prompt.messages[-1].content, text)
-            for prompt, of_prompt in zip(prompts, texts, strict=True)
-            for of_passage in of_prompt
-            for text in of_passage
+        """Score sentences of each prompt's passages by how they explain its last message.
+
+        How well a passage explains it is half of what its sentences score, so those of all but
+        the best passages need no reading.
+        """
+        questions = [prompt.messages[-1].content for prompt in prompts]
+        around = self._explain(
+            (question, one.text)
+            for question, passages in zip(questions, recalled, strict=True)
+            for one in passages
         )
-        pairs = [
-            (self._ids(f"{text}\n\nQuestion:"), self._ids(f" {question}"))
-            for question, text in wanted
+        best = [
+            sorted(
+                passages,
+                key=lambda one: -one.log_probability - float(around[question, one.text].sum()),
+            )[: self.recall.n_read]
+            for question, passages in zip(questions, recalled, strict=True)
         ]
-        told = token_log_probabilities(self.reader, pairs, pad_id=self.chat.pad_id)
-        fits = dict(zip(wanted, told, strict=True))
+        alone = self._explain(
+            (question, text)
+            for question, passages in zip(questions, best, strict=True)
+            for one in passages
+            for text in split_sentences(one.text)
+        )
         return [
             find_sentences(
                 passages,
-                [fits[prompt.messages[-1].content, of_passage[0]] for of_passage in of_prompt],
-                [
-                    [fits[prompt.messages[-1].content, text] for text in of_passage[1:]]
-                    for of_passage in of_prompt
-                ],
+                [around[question, one.text] for one in passages],
+                [[alone[question, text] for text in split_sentences(one.text)] for one in passages],
             )
-            for prompt, passages, of_prompt in zip(prompts, recalled, texts, strict=True)
+            for question, passages in zip(questions, best, strict=True)
         ]
+
+    def _explain(self, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], torch.Tensor]:
+        """Tell how likely each token of a question is after a text, for (question, text)."""
+        # A sentence of two passages is read once.
+        wanted = list(dict.fromkeys(pairs))
+        told = token_log_probabilities(
+            self.reader,
+            [
+                (self._ids(f"{text}\n\nQuestion:"), self._ids(f" {question}"))
+                for question, text in wanted
+            ],
+            pad_id=self.chat.pad_id,
+        )
+        return dict(zip(wanted, told, strict=True))
 
     def _say(self, found: Sequence[Found], refusal: Sequence[int], room: int) -> GreedyRow:
         """Say the best sentences, or that it does not know where there is none."""

@@ -16,6 +16,7 @@ from ragtuned_kedro.language_models.boundary import Keep
 from ragtuned_kedro.language_models.chat import Chat, load_chat
 from ragtuned_kedro.language_models.greedy import Decoder, GreedyDecoder, GreedyRow
 from ragtuned_kedro.language_models.memory import PeakMemory, give_back_freed_memory
+from ragtuned_kedro.language_models.openings import read_openings
 from ragtuned_kedro.language_models.recall import Recall, RecallingDecoder
 from ragtuned_kedro.language_models.weights import (
     Quantization,
@@ -181,7 +182,8 @@ def load_local_model(
     without an adapter the weights are the base model's own.
 
     Raises:
-        UserError: If the adapter is missing or belongs to another base model.
+        UserError: If the adapter is missing or belongs to another base model, or keeps no openings
+            where `recall` needs them.
     """
     device = choose_device(device)
     chat = load_chat(base_model.path)
@@ -194,6 +196,9 @@ def load_local_model(
         _require_same_base(card, base_model, adapter)
         quantization = Quantization.named(card.quantization, card.compute_dtype)
         name = card.adapter_id
+    tree = None
+    if adapter is not None and recall is not None and recall.keeps_to_taught_openings:
+        tree = read_openings(adapter)
 
     def load_decoder() -> Decoder:
         model = load_weights(base_model, quantization=quantization, device=device)
@@ -203,7 +208,7 @@ def load_local_model(
             return GreedyDecoder(model, chat)
         bare = Quantization(kind="none", double_quant=False, compute_dtype=dtype)
         reader = load_weights(base_model, quantization=bare, device=device)
-        return RecallingDecoder(model, reader, chat, recall)
+        return RecallingDecoder(model, reader, chat, recall, tree)
 
     return LocalModel(
         load_decoder,

@@ -23,13 +23,16 @@ class AnsweringParams(Block):
 class RecallParams(Block):
     """How the tuned model remembers; `n_recalled` of 1 says the first thing that comes to mind.
 
-    It refuses when its refusal, told by its opening, has at least `abstention_probability`; with 1
+    With `keeps_to_taught_openings` it recalls nothing that begins as no answer in training did. It
+    refuses when its refusal, told by its opening, has at least `abstention_probability`; with 1
     only when it recalls nothing else. With `refuses_unknown_names` it refuses as well where a name
     of the question stands in nothing that it recalls.
     """
 
-    n_recalled: int = Field(ge=1, description="passages recalled and read again per question")
+    n_recalled: int = Field(ge=1, description="passages recalled and read per question")
     opening_tokens: int = Field(ge=1, description="tokens by which passages are told apart")
+    keeps_to_taught_openings: bool
+    n_read: int = Field(ge=1, description="best passages whose sentences are read one by one")
     abstention_probability: float = Field(gt=0, le=1)
     refuses_unknown_names: bool
 

@@ -12,7 +12,8 @@ from statistics import fmean
 import pandas as pd
 
 from ragtuned_kedro.language_models.adapter_folder import ADAPTER_CARD
-from ragtuned_kedro.language_models.chat import load_chat
+from ragtuned_kedro.language_models.chat import TokenizedChat, load_chat
+from ragtuned_kedro.language_models.openings import write_openings
 from ragtuned_kedro.language_models.weights import (
     Quantization,
     choose_device,
@@ -41,6 +42,7 @@ def tune_adapter(
     quantization: Quantization,
     lora: LoraShape,
     schedule: Schedule,
+    opening_tokens: int,
     device: str = "auto",
     n_threads: int = 0,
 ) -> tuple[Path, pd.DataFrame]:
@@ -50,7 +52,8 @@ def tune_adapter(
     examples, the base model's weights and every setting that changes the result. An interrupted
     run goes on from its last checkpoint; a finished one is returned as it is. `n_threads` of 0
     leaves their number to torch. Without any example the adapter is the one that training starts
-    from, which changes nothing.
+    from, which changes nothing. Beside the weights lie the openings of the answers, their first
+    `opening_tokens` tokens, by which a model that recalls keeps to what it was taught.
 
     Raises:
         UserError: If all examples are held out, or the device is not there.
@@ -75,6 +78,7 @@ def tune_adapter(
         "lora": asdict(lora),
         # How often the run is saved does not change what it comes to.
         "schedule": asdict(schedule) | {"checkpoint_every_steps": None},
+        "opening_tokens": opening_tokens,
         "device": device,
     }
     folder = workspace / fingerprint(request)[:16]
@@ -118,15 +122,27 @@ def tune_adapter(
         final_train_loss=fmean(losses["train"][-20:]) if losses["train"] else None,
         final_validation_loss=losses["validation"][-1] if losses["validation"] else None,
     )
-    _finish(folder, model, card, log)
+    openings = [_target_ids(one)[:opening_tokens] for one in train_chats]
+    _finish(folder, model, card, openings, log)
     return folder / "adapter", _read_log(folder)
 
 
-def _finish(folder: Path, model: object, card: AdapterCard, log: list[Row]) -> None:
+def _target_ids(chat: TokenizedChat) -> list[int]:
+    return [one for one, is_target in zip(chat.ids, chat.is_target, strict=True) if is_target]
+
+
+def _finish(
+    folder: Path,
+    model: object,
+    card: AdapterCard,
+    openings: Sequence[Sequence[int]],
+    log: list[Row],
+) -> None:
     """Write log and adapter; the folder `adapter` appears last and whole, or not at all."""
     unfinished = folder / "adapter.tmp"
     shutil.rmtree(unfinished, ignore_errors=True)
     write_adapter(model, unfinished, base_model_id=card.base_model_id)
+    write_openings(openings, unfinished)
     (unfinished / ADAPTER_CARD).write_text(card.model_dump_json(indent=2) + "\n")
     (folder / _LOG_FILE).write_text(json.dumps(log))
     os.replace(unfinished, folder / "adapter")

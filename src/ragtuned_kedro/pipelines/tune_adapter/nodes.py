@@ -5,6 +5,7 @@ import pandas as pd
 from ragtuned_kedro.language_models.weights import Quantization
 from ragtuned_kedro.schemas.model_parameters import BaseModelParams
 from ragtuned_kedro.schemas.records import BaseModelFolder, TrainingExample
+from ragtuned_kedro.schemas.synthesis_parameters import ExampleParams
 from ragtuned_kedro.schemas.tuning_parameters import (
     LoraParams,
     OptimizationParams,
@@ -22,6 +23,7 @@ def tune(
     quantization: QuantizationParams,
     lora: LoraParams,
     optimization: OptimizationParams,
+    examples: ExampleParams,
 ) -> tuple[Path, pd.DataFrame]:
     """Tune the adapter, or find it finished."""
     # torch takes seconds to import, and every command of the project imports this file.
@@ -37,6 +39,7 @@ def tune(
         quantization=Quantization(**quantization.model_dump()),
         lora=LoraShape(**lora.model_dump()),
         schedule=Schedule(**optimization.model_dump(exclude={"device"})),
+        opening_tokens=examples.opening_tokens,
         device=optimization.device,
         n_threads=base_model.n_threads,
     )

@@ -17,6 +17,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "params:quantization",
                     "params:lora",
                     "params:optimization",
+                    "params:examples",
                 ],
                 outputs=["adapter", "training_log"],
                 name="tune_adapter",
