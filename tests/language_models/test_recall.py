@@ -20,6 +20,7 @@ RECALL = Recall(
     opening_tokens=4,
     keeps_to_taught_openings=False,
     n_read=3,
+    opening_weight=1.0,
     abstention="I do not know.",
     abstention_probability=0.3,
     refuses_unknown_names=False,

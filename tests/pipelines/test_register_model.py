@@ -13,6 +13,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from ragtuned_kedro.language_models.openings import write_openings
 from ragtuned_kedro.pipelines.register_model.registry import Scored, register_adapter
 from ragtuned_kedro.schemas.records import AdapterCard, BaseModelFolder
 
@@ -147,6 +148,7 @@ def test_a_fresh_process_asks_the_registered_model(client: MlflowClient, tmp_pat
         }
     )
     (tmp_path / "adapter" / "adapter_card.json").write_text(card.model_dump_json())
+    write_openings([(3, 4), (5,)], tmp_path / "adapter")
     result = register_adapter(
         model_name="asked",
         adapter_folder=tmp_path / "adapter",
@@ -164,6 +166,7 @@ def test_a_fresh_process_asks_the_registered_model(client: MlflowClient, tmp_pat
                 "opening_tokens": 2,
                 "keeps_to_taught_openings": True,
                 "n_read": 1,
+                "opening_weight": 0.5,
                 "abstention": "No.",
                 "abstention_probability": 0.5,
                 "refuses_unknown_names": False,

@@ -4,11 +4,12 @@ What a tuned model says first is often a passage beside the right one: the way f
 a passage is all that it has learnt, and it has learnt it from questions of another wording. The
 way back, from a passage to a question about it, needs no learning: a language model that has the
 passage before it finds the question likely or not. So several passages are recalled, and Bayes'
-rule weighs both ways: log P(passage | question) + log P(question | passage). Choosing by the
-likelihood of the question is the noisy channel of machine translation (Brown et al., 1993), used
-on passages that were retrieved by Sachan et al., arXiv 2204.07496; here nothing is retrieved, all
-passages come out of the weights. The right passage is often the second or third, so that the best
-sentences of several say more in as many tokens than one passage does.
+rule weighs both ways: w log P(passage | question) + log P(question | passage), where a weight w
+below 1 allows for a memory that is too sure of itself when questions are put in other words.
+Choosing by the likelihood of the question is the noisy channel of machine translation (Brown et
+al., 1993), used on passages that were retrieved by Sachan et al., arXiv 2204.07496; here nothing is
+retrieved, all passages come out of the weights. The right passage is often the second or third, so
+that the best sentences of several say more in as many tokens than one passage does.
 """
 
 import math
@@ -42,7 +43,8 @@ class Recall:
     """How many passages are recalled, told apart by how many tokens, and when none is said.
 
     With `keeps_to_taught_openings` nothing is recalled that begins as no answer in training did.
-    All passages are read, and of the `n_read` best the sentences, too. `abstention` is the answer
+    All passages are read, and of the `n_read` best the sentences, too; how likely each is to be
+    recalled counts with `opening_weight` beside what the reader finds. `abstention` is the answer
     of a model that does not know. It is given when its opening, among those recalled, has at least
     the probability `abstention_probability`, and with `refuses_unknown_names` where a name of the
     question stands in nothing that is recalled.
@@ -52,6 +54,7 @@ class Recall:
     opening_tokens: int
     keeps_to_taught_openings: bool
     n_read: int
+    opening_weight: float
     abstention: str
     abstention_probability: float
     refuses_unknown_names: bool
@@ -106,7 +109,9 @@ class RecallingDecoder:
         recalled = self._finish(encoded, kept, max_new_tokens - n_tokens)
         passages = [
             [
-                Recalled(self.chat.decode(row.ids), one.log_probability)
+                Recalled(
+                    self.chat.decode(row.ids), self.recall.opening_weight * one.log_probability
+                )
                 for row, one in zip(rows, beam, strict=True)
                 if not _begins(refusal, one.ids)
             ]
@@ -185,7 +190,7 @@ class RecallingDecoder:
         best = [
             sorted(
                 passages,
-                key=lambda one: -one.log_probability - float(around[question, one.text].sum()),
+                key=lambda one: -one.prior - float(around[question, one.text].sum()),
             )[: self.recall.n_read]
             for question, passages in zip(questions, recalled, strict=True)
         ]

@@ -18,10 +18,10 @@ _PORTION = 12
 
 @dataclass(frozen=True)
 class Recalled:
-    """A passage that came to mind; `log_probability` is how likely it is after the question."""
+    """A passage that came to mind; `prior`, in nats, is what it scores before it is read."""
 
     text: str
-    log_probability: float
+    prior: float
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ def find_sentences(
 
     The fits are the log-probabilities of the question's tokens after a passage, and after a
     sentence alone. Each word of the question may be explained by the sentence or by what stands
-    around it, so its probability is the mean of both. By Bayes' rule the score is then
-    log P(passage | question) + log P(question | sentence in its passage).
+    around it, so its probability is the mean of both. By Bayes' rule the score is then the
+    passage's prior + log P(question | sentence in its passage).
     """
     found = [
-        Found(text, at, place, passage.log_probability + _mixed(fit, around))
+        Found(text, at, place, passage.prior + _mixed(fit, around))
         for at, (passage, around, fits) in enumerate(
             zip(passages, fits_of_passages, fits_of_sentences, strict=True)
         )

@@ -33,6 +33,9 @@ class RecallParams(Block):
     opening_tokens: int = Field(ge=1, description="tokens by which passages are told apart")
     keeps_to_taught_openings: bool
     n_read: int = Field(ge=1, description="best passages whose sentences are read one by one")
+    opening_weight: float = Field(
+        ge=0, description="of how likely a passage is recalled, beside how well it answers"
+    )
     abstention_probability: float = Field(gt=0, le=1)
     refuses_unknown_names: bool
 
