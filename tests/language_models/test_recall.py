@@ -13,6 +13,7 @@ from ragtuned_kedro.language_models.recall import (
 )
 from ragtuned_kedro.language_models.rereading import token_log_probabilities
 from ragtuned_kedro.language_models.weights import Quantization, load_weights
+from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.records import Message, Prompt
 
 RECALL = Recall(
@@ -165,6 +166,13 @@ def test_settings_that_change_answers_change_the_name_under_which_they_are_kept(
     assert RECALL.name != replace(RECALL, refuses_unknown_names=True).name
     first_only = asdict(RECALL) | {"n_recalled": 1}
     assert Recall.of(**first_only) is None
+
+
+def test_settings_that_another_version_wrote_are_refused_by_name():
+    earlier = asdict(RECALL)
+    del earlier["n_read"]
+    with pytest.raises(UserError, match=r"by margin, n_read: another version"):
+        Recall.of(**earlier, margin=2.5)
 
 
 def test_asked_about_somebody_whom_nothing_recalled_names_it_refuses_if_told_to(model, chat):

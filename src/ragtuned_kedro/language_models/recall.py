@@ -15,7 +15,7 @@ that the best sentences of several say more in as many tokens than one passage d
 import math
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import torch
@@ -34,6 +34,7 @@ from ragtuned_kedro.language_models.rereading import (
     split_sentences,
     token_log_probabilities,
 )
+from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.ids import fingerprint
 from ragtuned_kedro.schemas.records import Prompt
 
@@ -66,7 +67,17 @@ class Recall:
 
     @staticmethod
     def of(abstention: str, **settings: Any) -> "Recall | None":
-        """Make the settings; a single passage is nothing to choose from, so that is none."""
+        """Make the settings; a single passage is nothing to choose from, so that is none.
+
+        Raises:
+            UserError: If one is missing or unknown, as in a model that another version registered.
+        """
+        known = {one.name for one in fields(Recall)} - {"abstention"}
+        if wrong := sorted(known ^ set(settings)):
+            raise UserError(
+                f"the settings of recalling do not fit this version, by {', '.join(wrong)}: "
+                "another version of ragtuned-kedro wrote them; tune and register the model again"
+            )
         return Recall(abstention=abstention, **settings) if settings["n_recalled"] > 1 else None
 
 
