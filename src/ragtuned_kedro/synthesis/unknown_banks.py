@@ -87,7 +87,7 @@ THING_ATTRIBUTES: tuple[tuple[str, str], ...] = (
 _PRICE = "cost price paid pay pound shilling penn money cheap dear"
 _COLOUR = "colour red green blue white black grey brown yellow pale dark silver gold"
 BELONGING_ATTRIBUTES: tuple[tuple[str, str], ...] = (
-    ("What make is {}?", "make made brand build built"),
+    ("Which brand is {}?", "make made brand build built"),
     ("How much does {} weigh?", "weigh heav ton stone pound"),
     ("What colour is {}?", _COLOUR),
     ("How old is {}?", "old age year new young"),
