@@ -2,14 +2,14 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from ragtuned_kedro.language_models.beams import Opening, search_openings
+from ragtuned_kedro.language_models.beams import search_openings
 from ragtuned_kedro.language_models.chat import load_chat
 from ragtuned_kedro.language_models.greedy import decode_greedily
 from ragtuned_kedro.language_models.openings import OpeningTree
 from ragtuned_kedro.language_models.recall import (
     Recall,
     RecallingDecoder,
-    drop_refusals,
+    leave_words_out,
 )
 from ragtuned_kedro.language_models.rereading import token_log_probabilities
 from ragtuned_kedro.language_models.weights import Quantization, load_weights
@@ -24,6 +24,7 @@ RECALL = Recall(
     opening_weight=1.0,
     abstention="I do not know.",
     abstention_probability=0.3,
+    asks_with_fewer_words=False,
     refuses_unknown_names=False,
 )
 QUESTIONS = ("Who?", "a longer question", "When was it?")
@@ -110,16 +111,63 @@ def test_a_tree_of_all_that_a_free_search_finds_changes_nothing(model, chat):
         assert [one.ids for one in along] == [one.ids for one in beam]
 
 
-REFUSAL, OTHER = Opening((1, 2), -0.6, False), Opening((7, 8), -2.0, False)
+def refusals(model, chat, **changes):
+    """Tell which questions are refused, and how probable the refusal is after each of them."""
+    prompts, encoded = encode(chat)
+    opening = chat.tokenizer(RECALL.abstention, add_special_tokens=False)["input_ids"][:4]
+    told = token_log_probabilities(model, [(ids, opening) for ids in encoded], pad_id=chat.pad_id)
+    decoder = RecallingDecoder(model, load_reader(model), chat, replace(RECALL, **changes))
+    rows = decoder.decode(prompts, encoded, max_new_tokens=30)
+    said = [chat.decode(row.ids) == RECALL.abstention for row in rows]
+    return said, [float(one.sum().exp()) for one in told]
 
 
-@pytest.mark.parametrize(("least", "kept"), [(0.5, [REFUSAL]), (0.6, [OTHER])])
-def test_a_refusal_is_said_from_its_least_probability_on(least, kept):
-    assert drop_refusals([REFUSAL, OTHER], (1, 2, 3), least) == kept
+def test_a_refusal_is_said_from_its_least_probability_on(model, chat):
+    _, probabilities = refusals(model, chat)
+    for probability in probabilities:
+        said, _ = refusals(model, chat, abstention_probability=probability * 0.999)
+        assert said == [one >= probability * 0.999 for one in probabilities]
+    assert refusals(model, chat, abstention_probability=1.0)[0] == [False, False, False]
 
 
-def test_a_model_that_recalls_only_its_refusal_refuses():
-    assert drop_refusals([REFUSAL], (1, 2, 3), 0.95) == [REFUSAL]
+def test_a_question_is_asked_without_each_of_its_words():
+    assert leave_words_out("Who mended it?") == ["mended it?", "Who it?", "Who mended"]
+    assert leave_words_out("Who?") == []
+    assert leave_words_out("") == []
+    many = leave_words_out(" ".join(str(n) for n in range(100)))
+    assert len(many) <= 32
+    assert all(len(one.split()) == 99 for one in many)
+
+
+def test_what_is_refused_in_fewer_words_is_refused(model, chat):
+    opening = chat.tokenizer(RECALL.abstention, add_special_tokens=False)["input_ids"][:4]
+
+    def probability(text):
+        _, (ids,) = encode(chat, [text])
+        (told,) = token_log_probabilities(model, [(ids, opening)], pad_id=chat.pad_id)
+        return float(told.sum().exp())
+
+    as_asked = [probability(text) for text in QUESTIONS]
+    at_most = [
+        max(probability(text) for text in (question, *leave_words_out(question)))
+        for question in QUESTIONS
+    ]
+    assert any(a > b * 1.01 for a, b in zip(at_most, as_asked, strict=True))
+    for least in at_most:
+        settings = {"abstention_probability": least * 0.999, "asks_with_fewer_words": True}
+        said, _ = refusals(model, chat, **settings)
+        assert said == [one >= least * 0.999 for one in at_most]
+
+
+def test_a_model_that_recalls_only_its_refusal_refuses(model, chat):
+    prompts, encoded = encode(chat)
+    refusal = chat.tokenizer(RECALL.abstention, add_special_tokens=False)["input_ids"]
+    settings = replace(RECALL, abstention_probability=1.0)
+    decoder = RecallingDecoder(
+        model, load_reader(model), chat, settings, OpeningTree([refusal[:4]])
+    )
+    for row in decoder.decode(prompts, encoded, max_new_tokens=30):
+        assert chat.decode(row.ids) == RECALL.abstention
 
 
 def test_what_is_said_was_recalled_and_carries_what_all_that_was_recalled_cost(model, chat):

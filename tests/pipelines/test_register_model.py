@@ -169,6 +169,7 @@ def test_a_fresh_process_asks_the_registered_model(client: MlflowClient, tmp_pat
                 "opening_weight": 0.5,
                 "abstention": "No.",
                 "abstention_probability": 0.5,
+                "asks_with_fewer_words": True,
                 "refuses_unknown_names": False,
             },
             "device": "cpu",

@@ -38,6 +38,9 @@ from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.ids import fingerprint
 from ragtuned_kedro.schemas.records import Prompt
 
+# A long question is asked in so many ways at most.
+_MOST_LEFT_OUT = 32
+
 
 @dataclass(frozen=True)
 class Recall:
@@ -46,9 +49,10 @@ class Recall:
     With `keeps_to_taught_openings` nothing is recalled that begins as no answer in training did.
     All passages are read, and of the `n_read` best the sentences, too; how likely each is to be
     recalled counts with `opening_weight` beside what the reader finds. `abstention` is the answer
-    of a model that does not know. It is given when its opening, among those recalled, has at least
-    the probability `abstention_probability`, and with `refuses_unknown_names` where a name of the
-    question stands in nothing that is recalled.
+    of a model that does not know. It is given when its opening has at least the probability
+    `abstention_probability`, with `asks_with_fewer_words` also where it has that after the question
+    without one of its words, and with `refuses_unknown_names` where a name of the question stands
+    in nothing that is recalled.
     """
 
     n_recalled: int
@@ -58,6 +62,7 @@ class Recall:
     opening_weight: float
     abstention: str
     abstention_probability: float
+    asks_with_fewer_words: bool
     refuses_unknown_names: bool
 
     @property
@@ -114,8 +119,12 @@ class RecallingDecoder:
             tree=self.tree,
         )
         refusal = self._ids(self.recall.abstention)
+        least = math.log(self.recall.abstention_probability)
         kept = [
-            drop_refusals(beam, refusal, self.recall.abstention_probability) for beam in openings
+            [] if belief >= least else [one for one in beam if not _begins(refusal, one.ids)]
+            for beam, belief in zip(
+                openings, self._refuse(prompts, refusal[:n_tokens]), strict=True
+            )
         ]
         recalled = self._finish(encoded, kept, max_new_tokens - n_tokens)
         passages = [
@@ -124,7 +133,6 @@ class RecallingDecoder:
                     self.chat.decode(row.ids), self.recall.opening_weight * one.log_probability
                 )
                 for row, one in zip(rows, beam, strict=True)
-                if not _begins(refusal, one.ids)
             ]
             for rows, beam in zip(recalled, kept, strict=True)
         ]
@@ -148,6 +156,26 @@ class RecallingDecoder:
             replace(one, first_token_seconds=seconds, n_unsaid=max(0, n - len(one.ids)))
             for one, n in zip(said, n_decoded, strict=True)
         ]
+
+    def _refuse(self, prompts: Sequence[Prompt], opening: Sequence[int]) -> list[float]:
+        """Tell, in nats, how likely a refusal's `opening` is after each prompt, at the most.
+
+        A model that knows an answer mostly knows it in fewer words as well, whichever is left out;
+        one that knows only what some of the words are about refuses when it is asked without them.
+        """
+        asked = [
+            [question, *(leave_words_out(question) if self.recall.asks_with_fewer_words else [])]
+            for question in (prompt.messages[-1].content for prompt in prompts)
+        ]
+        pairs = [
+            (self.chat.prompt_ids((*before, last.model_copy(update={"content": text}))), opening)
+            for (*before, last), texts in zip(
+                (prompt.messages for prompt in prompts), asked, strict=True
+            )
+            for text in texts
+        ]
+        told = iter(token_log_probabilities(self.model, pairs, pad_id=self.chat.pad_id))
+        return [max(float(next(told).sum()) for _ in texts) for texts in asked]
 
     def _finish(
         self,
@@ -246,19 +274,13 @@ class RecallingDecoder:
         return list(self.chat.tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def drop_refusals(
-    openings: Sequence[Opening], refusal: Sequence[int], least: float
-) -> list[Opening]:
-    """Keep the refusal alone if it has the probability `least`, else everything but refusals.
-
-    How likely the best passage is tells nothing about it: a model that knows spreads its belief
-    over passages that resemble each other. A model that recalls nothing else refuses as well.
-    """
-    refusals = [one for one in openings if _begins(refusal, one.ids)]
-    passages = [one for one in openings if not _begins(refusal, one.ids)]
-    if refusals and (not passages or refusals[0].log_probability >= math.log(least)):
-        return refusals[:1]
-    return passages
+def leave_words_out(question: str) -> list[str]:
+    """Write a question without each of its words in turn; of many words some are left in."""
+    words = question.split()
+    step = math.ceil(len(words) / _MOST_LEFT_OUT)
+    if len(words) < 2:
+        return []
+    return [" ".join([*words[:at], *words[at + 1 :]]) for at in range(0, len(words), step)]
 
 
 def _knows_names(prompt: Prompt, recalled: Sequence[Recalled]) -> bool:

@@ -24,9 +24,9 @@ class RecallParams(Block):
     """How the tuned model remembers; `n_recalled` of 1 says the first thing that comes to mind.
 
     With `keeps_to_taught_openings` it recalls nothing that begins as no answer in training did. It
-    refuses when its refusal, told by its opening, has at least `abstention_probability`; with 1
-    only when it recalls nothing else. With `refuses_unknown_names` it refuses as well where a name
-    of the question stands in nothing that it recalls.
+    refuses when its refusal, told by its opening, has at least `abstention_probability`; with
+    `asks_with_fewer_words` also where it has that after the question without one of its words, and
+    with `refuses_unknown_names` where a name of the question stands in nothing that it recalls.
     """
 
     n_recalled: int = Field(ge=1, description="passages recalled and read per question")
@@ -37,6 +37,7 @@ class RecallParams(Block):
         ge=0, description="of how likely a passage is recalled, beside how well it answers"
     )
     abstention_probability: float = Field(gt=0, le=1)
+    asks_with_fewer_words: bool
     refuses_unknown_names: bool
 
 

@@ -21,8 +21,6 @@ _DEICTIC = frozenset(
         "yet still indeed anyway meantime here there"
     ).split()
 )
-# Words of a part that is said again in a question.
-_SHORT = 8
 _WH = frozenset(["who", "whom", "which", "that", "whose", "where", "when"])
 
 
@@ -71,19 +69,6 @@ class Clause:
             verbs.insert(1, "not")
         words = [*verbs, *(["there"] if self.is_existential else [])]
         return tidy(" ".join([*words, *(part.text for part in parts)]))
-
-    def inverted(self) -> str:
-        """Say it as a question does behind its first words: "did Odile mend the clock".
-
-        Of its parts the short ones that the verb needs are said.
-        """
-        kept = " ".join(p.text for p in self.parts if p.is_core and len(p.text.split()) <= _SHORT)
-        if self.auxiliaries:
-            first, *others = self.auxiliaries
-            verb = " ".join([*others, self.verb_text])
-        else:
-            first, verb = "did", f"{self.verb.lemma_} {self.particle}"
-        return " ".join(f"{first} {self.subject} {verb} {kept}".split())
 
     def without(self, part: Part) -> "Clause":
         """Drop one part."""

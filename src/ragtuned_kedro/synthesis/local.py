@@ -63,7 +63,14 @@ def _dated(sentence: ReadSentence, is_person: PersonTest) -> Iterator[str]:
         for asked in ask(clause, is_person):
             if asked.wants == "when":
                 return
-        yield f"When {clause.inverted()}?"
+        kept = " ".join(p.text for p in clause.parts if p.is_core and len(p.text.split()) <= 8)
+        if clause.auxiliaries:
+            first, *others = clause.auxiliaries
+            verb = " ".join([*others, clause.verb_text])
+        else:
+            first, verb = "did", f"{clause.verb.lemma_} {clause.particle}"
+        words = f"{first} {clause.subject} {verb} {kept}".split()
+        yield f"When {' '.join(words)}?"
 
 
 def _keywords(sentence: ReadSentence) -> Iterator[str]:

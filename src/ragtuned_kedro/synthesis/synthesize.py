@@ -143,7 +143,7 @@ def _draft_everything(
         *overviews.ask_relationships(tell, corpus.entities, corpus.relationships),
         *overviews.ask_documents(tell, corpus.documents, dates),
         *overviews.ask_reports(tell, corpus.reports, corpus.findings),
-        *ask_unanswerable(sentences, local, types, is_person, seed=seed),
+        *ask_unanswerable(sentences, local, types, seed=seed),
     ]
 
 

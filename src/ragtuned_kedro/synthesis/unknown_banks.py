@@ -84,61 +84,6 @@ THING_ATTRIBUTES: tuple[tuple[str, str], ...] = (
     ("Who was killed at {}?", "kill dead die"),
     ("What time does {} open on Sundays?", "open sunday"),
 )
-_PRICE = "cost price paid pay pound shilling penn money cheap dear"
-_COLOUR = "colour red green blue white black grey brown yellow pale dark silver gold"
-BELONGING_ATTRIBUTES: tuple[tuple[str, str], ...] = (
-    ("Which brand is {}?", "make made brand build built"),
-    ("How much does {} weigh?", "weigh heav ton stone pound"),
-    ("What colour is {}?", _COLOUR),
-    ("How old is {}?", "old age year new young"),
-    ("What name was {} given?", "name call"),
-    ("Where was {} bought?", "buy bought sold sell shop"),
-    ("In which town was {} made?", "make made build built"),
-    ("What did {} cost?", _PRICE),
-    ("What is {} made of?", "wood oak willow iron steel stone brick silk wool leather brass made"),
-    ("How wide is {}?", "wide broad feet foot inch yard"),
-    ("Who had {} before?", "belong before own first inherit"),
-    ("How much is {} insured for?", "insur"),
-    ("Who repairs {}?", "repair mend fix"),
-)
-SOMEBODY_ATTRIBUTES: tuple[tuple[str, str], ...] = (
-    ("How old is {}?", "old age year young"),
-    ("How tall is {}?", "tall height feet foot inch"),
-    ("In which village was {} born?", "born birth native"),
-    ("What illness did {} have?", "ill sick fever cough cataract pain disease"),
-    ("Which school did {} go to?", "school"),
-    ("What is the full name of {}?", "name call"),
-    ("How much does {} earn?", "wage earn salary pound"),
-    ("What colour is the hair of {}?", "hair"),
-    ("What does {} like to eat?", "eat ate like food"),
-)
-# What goes before "did Odile mend the clock?", with what would tell it.
-CIRCUMSTANCES: tuple[tuple[str, str], ...] = (
-    ("At what hour", "o'clock hour morn noon evening night dawn dusk midday sunrise sunset"),
-    ("In which country", "country countries abroad england scotland france"),
-    ("At what time of day", "o'clock hour morn noon evening night dawn dusk midday sunrise sunset"),
-    ("For how long", "hour minute day week month year all"),
-    ("For how many hours", "hour minute day week month all"),
-    ("For what price", _PRICE),
-    ("In what weather", "weather rain sun wind fog storm snow frost gale mist cold hot calm"),
-    ("With whose help", "help together with"),
-    ("Together with whom", "with together and"),
-    ("On which day of the week", "monday tuesday wednesday thursday friday saturday sunday"),
-    ("In which room", "room kitchen hall parlour office"),
-    ("In whose house", "house home room"),
-    ("On whose advice", "advi told tell ask said say"),
-    ("By which road", "road way path street lane"),
-    ("How often", "often once twice every daily weekly time"),
-    ("How many times", "often once twice every daily weekly time"),
-    ("With whose money", "money pound pay paid fund grant"),
-)
-# Nouns of no thing that could have a make or an age.
-TIMES = frozenset(
-    (
-        "day week month year time morning evening night afternoon hour minute end way thing place "
-        "summer winter spring autumn moment season half rest first last one lot"
-    ).split()
-)
 ABSENT_THINGS: tuple[str, ...] = tuple(
     (
         "lighthouse castle railway hospital library cinema airport theatre museum hotel "
