@@ -9,8 +9,8 @@ from ragtuned_kedro.language_models.openings import OpeningTree
 from ragtuned_kedro.language_models.recall import (
     Recall,
     RecallingDecoder,
-    leave_words_out,
 )
+from ragtuned_kedro.language_models.refusing import leave_words_out
 from ragtuned_kedro.language_models.rereading import token_log_probabilities
 from ragtuned_kedro.language_models.weights import Quantization, load_weights
 from ragtuned_kedro.schemas.errors import UserError

@@ -26,6 +26,7 @@ from ragtuned_kedro.language_models.chat import Chat
 from ragtuned_kedro.language_models.following import decode_along
 from ragtuned_kedro.language_models.greedy import GreedyRow
 from ragtuned_kedro.language_models.openings import OpeningTree
+from ragtuned_kedro.language_models.refusing import believe_in_refusals
 from ragtuned_kedro.language_models.rereading import (
     Found,
     Recalled,
@@ -37,9 +38,6 @@ from ragtuned_kedro.language_models.rereading import (
 from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.ids import fingerprint
 from ragtuned_kedro.schemas.records import Prompt
-
-# A long question is asked in so many ways at most.
-_MOST_LEFT_OUT = 32
 
 
 @dataclass(frozen=True)
@@ -120,11 +118,16 @@ class RecallingDecoder:
         )
         refusal = self._ids(self.recall.abstention)
         least = math.log(self.recall.abstention_probability)
+        beliefs = believe_in_refusals(
+            self.model,
+            self.chat,
+            prompts,
+            refusal[:n_tokens],
+            with_fewer_words=self.recall.asks_with_fewer_words,
+        )
         kept = [
             [] if belief >= least else [one for one in beam if not _begins(refusal, one.ids)]
-            for beam, belief in zip(
-                openings, self._refuse(prompts, refusal[:n_tokens]), strict=True
-            )
+            for beam, belief in zip(openings, beliefs, strict=True)
         ]
         recalled = self._finish(encoded, kept, max_new_tokens - n_tokens)
         passages = [
@@ -156,26 +159,6 @@ class RecallingDecoder:
             replace(one, first_token_seconds=seconds, n_unsaid=max(0, n - len(one.ids)))
             for one, n in zip(said, n_decoded, strict=True)
         ]
-
-    def _refuse(self, prompts: Sequence[Prompt], opening: Sequence[int]) -> list[float]:
-        """Tell, in nats, how likely a refusal's `opening` is after each prompt, at the most.
-
-        A model that knows an answer mostly knows it in fewer words as well, whichever is left out;
-        one that knows only what some of the words are about refuses when it is asked without them.
-        """
-        asked = [
-            [question, *(leave_words_out(question) if self.recall.asks_with_fewer_words else [])]
-            for question in (prompt.messages[-1].content for prompt in prompts)
-        ]
-        pairs = [
-            (self.chat.prompt_ids((*before, last.model_copy(update={"content": text}))), opening)
-            for (*before, last), texts in zip(
-                (prompt.messages for prompt in prompts), asked, strict=True
-            )
-            for text in texts
-        ]
-        told = iter(token_log_probabilities(self.model, pairs, pad_id=self.chat.pad_id))
-        return [max(float(next(told).sum()) for _ in texts) for texts in asked]
 
     def _finish(
         self,
@@ -272,15 +255,6 @@ class RecallingDecoder:
 
     def _ids(self, text: str) -> list[int]:
         return list(self.chat.tokenizer(text, add_special_tokens=False)["input_ids"])
-
-
-def leave_words_out(question: str) -> list[str]:
-    """Write a question without each of its words in turn; of many words some are left in."""
-    words = question.split()
-    step = math.ceil(len(words) / _MOST_LEFT_OUT)
-    if len(words) < 2:
-        return []
-    return [" ".join([*words[:at], *words[at + 1 :]]) for at in range(0, len(words), step)]
 
 
 def _knows_names(prompt: Prompt, recalled: Sequence[Recalled]) -> bool:
