@@ -18,6 +18,7 @@ goes on with the next attempt. `store_command FILE prune --outcome invalid` give
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import TypeVar
 
@@ -86,7 +87,9 @@ class Asker:
 
     def probe_calls(self) -> pd.DataFrame:
         """List as ModelCalls, of all runs, what it took to find out how the endpoint gives JSON."""
-        calls = self._paid.store.calls_at(PROBE, self.model_id, self.endpoint)
+        # The last that a run asks of the store, whose side files are not to outlive it.
+        with closing(self._paid.store) as store:
+            calls = store.calls_at(PROBE, self.model_id, self.endpoint)
         return calls_table([call_row(one, one.request_sha) for one in calls])
 
     def ask_all(
