@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import compress
 from typing import Any
 
 from ragtuned_kedro.schemas.errors import UserError
@@ -19,6 +20,10 @@ class TokenizedChat:
     def first(self, n_tokens: int) -> "TokenizedChat":
         """Cut the chat after `n_tokens`."""
         return TokenizedChat(self.ids[:n_tokens], self.is_target[:n_tokens])
+
+    def target_ids(self) -> list[int]:
+        """List the tokens that the loss counts: the answer and its end."""
+        return list(compress(self.ids, self.is_target))
 
 
 class Chat:

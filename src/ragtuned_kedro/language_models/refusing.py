@@ -24,7 +24,9 @@ def believe_in_refusals(
 
     `with_fewer_words` takes the largest over the prompt and the prompts whose last message lacks
     one of its words. A model that knows an answer mostly knows it whichever word is left out; one
-    that knows only what some of the words are about refuses when it is asked without them.
+    that knows only what some of the words are about refuses when it is asked without them. How
+    likely the best passage is tells nothing about it: a model that knows spreads its belief over
+    passages that resemble each other.
     """
     asked = [
         [question, *(leave_words_out(question) if with_fewer_words else [])]

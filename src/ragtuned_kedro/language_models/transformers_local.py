@@ -191,14 +191,14 @@ def load_local_model(
     dtype = choose_dtype("auto", device)
     quantization = Quantization(kind="none", double_quant=False, compute_dtype=dtype)
     name = f"{base_model.model_id}@{base_model.revision[:12]}"
+    tree = None
     if adapter is not None:
         card = read_adapter_card(adapter)
         _require_same_base(card, base_model, adapter)
         quantization = Quantization.named(card.quantization, card.compute_dtype)
         name = card.adapter_id
-    tree = None
-    if adapter is not None and recall is not None and recall.keeps_to_taught_openings:
-        tree = read_openings(adapter)
+        if recall is not None and recall.keeps_to_taught_openings:
+            tree = read_openings(adapter)
 
     def load_decoder() -> Decoder:
         model = load_weights(base_model, quantization=quantization, device=device)

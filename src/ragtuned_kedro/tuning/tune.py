@@ -12,7 +12,7 @@ from statistics import fmean
 import pandas as pd
 
 from ragtuned_kedro.language_models.adapter_folder import ADAPTER_CARD
-from ragtuned_kedro.language_models.chat import TokenizedChat, load_chat
+from ragtuned_kedro.language_models.chat import load_chat
 from ragtuned_kedro.language_models.openings import write_openings
 from ragtuned_kedro.language_models.weights import (
     Quantization,
@@ -122,13 +122,9 @@ def tune_adapter(
         final_train_loss=fmean(losses["train"][-20:]) if losses["train"] else None,
         final_validation_loss=losses["validation"][-1] if losses["validation"] else None,
     )
-    openings = [_target_ids(one)[:opening_tokens] for one in train_chats]
+    openings = [one.target_ids()[:opening_tokens] for one in train_chats]
     _finish(folder, model, card, openings, log)
     return folder / "adapter", _read_log(folder)
-
-
-def _target_ids(chat: TokenizedChat) -> list[int]:
-    return [one for one, is_target in zip(chat.ids, chat.is_target, strict=True) if is_target]
 
 
 def _finish(
