@@ -13,8 +13,10 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file
 
+from ragtuned_kedro.language_models.adapter_folder import merge_adapter
 from ragtuned_kedro.language_models.chat import load_chat
 from ragtuned_kedro.language_models.openings import OPENINGS_FILE, read_openings
+from ragtuned_kedro.language_models.rereading import token_log_probabilities
 from ragtuned_kedro.language_models.transformers_local import load_local_model
 from ragtuned_kedro.language_models.weights import Quantization, load_weights
 from ragtuned_kedro.schemas.errors import UserError
@@ -234,6 +236,20 @@ def test_the_tuned_model_answers_what_it_was_taught_from_nf4_weights(toy_model, 
     completions = model.complete(prompts, max_new_tokens=20)
     assert {one.key: one.text for one in completions} == ANSWERS
     assert {one.finish_reason for one in completions} == {"stop"}
+
+
+def test_on_weights_that_stay_packed_an_adapter_is_read_like_a_merged_one(toy_model, tmp_path):
+    """As on a GPU, where four-bit weights stay packed and the adapter is laid onto them."""
+    folder, _ = tune(toy_model, tmp_path)
+    pairs = [((3, 4, 5), (6, 7)), ((9,), (8, 3, 4))]
+    told = []
+    for stays_packed in (False, True):
+        weights = load_weights(toy_model, quantization=PLAIN, device="cpu")
+        weights.is_loaded_in_4bit = stays_packed
+        model = merge_adapter(weights, folder)
+        told.append(token_log_probabilities(model, pairs, pad_id=0))
+    for merged, laid_on in zip(*told, strict=True):
+        torch.testing.assert_close(laid_on, merged, rtol=1e-4, atol=1e-5)
 
 
 def test_four_bits_leave_sixteen_values_per_block_of_a_weight(toy_model):

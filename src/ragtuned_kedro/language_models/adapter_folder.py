@@ -33,5 +33,5 @@ def merge_adapter(model: Any, adapter: Path) -> Any:
     with quiet_transformers():
         tuned = PeftModel.from_pretrained(model, str(adapter), local_files_only=True)
         if getattr(model, "is_loaded_in_4bit", False):
-            return tuned.eval()
+            return tuned.eval().get_base_model()
         return tuned.merge_and_unload().eval()
