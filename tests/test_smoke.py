@@ -146,8 +146,10 @@ def test_answers_are_rectangular(first_run: Path) -> None:
 
 def test_no_evaluation_phrasing_occurs_in_training(first_run: Path) -> None:
     asked = pd.read_parquet(first_run / "04_feature/asked_queries.parquet")["text"]
-    taught = pd.read_parquet(first_run / "04_feature/training_queries.parquet")["text"]
-    assert not set(asked.str.casefold()) & set(taught.str.casefold())
+    for table in ("04_feature/training_queries", "05_model_input/reading_questions"):
+        taught = pd.read_parquet(first_run / f"{table}.parquet")["text"]
+        assert len(taught) > 0
+        assert not set(asked.str.casefold()) & set(taught.str.casefold())
 
 
 def test_the_notebook_runs_on_what_a_run_leaves_and_holds_no_outputs(
@@ -277,13 +279,16 @@ def test_the_command_line_shows_the_message_without_a_traceback(tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_a_run_killed_while_tuning_goes_on_from_its_checkpoint(first_run: Path, toy: Path) -> None:
+@pytest.mark.parametrize("longer", ["optimization.epochs=40", "reader_optimization.epochs=8"])
+def test_a_run_killed_while_tuning_goes_on_from_its_checkpoint(
+    first_run: Path, toy: Path, longer: str
+) -> None:
     params = [
         f"data_root={first_run}",
         f"base_models={first_run / '06_models/base_models'}",
         f"base_model_source={toy}",
         f"embedder_source={toy.with_name('embedder')}",
-        "optimization.epochs=40",
+        longer,
     ]
     command = [
         *(sys.executable, "-m", "kedro", "run", "--env", "smoke", "--pipelines", "tune_adapter"),

@@ -4,12 +4,10 @@ import pytest
 
 from ragtuned_kedro.language_models.beams import search_openings
 from ragtuned_kedro.language_models.chat import load_chat
-from ragtuned_kedro.language_models.greedy import decode_greedily
+from ragtuned_kedro.language_models.greedy import GreedyRow, decode_greedily
 from ragtuned_kedro.language_models.openings import OpeningTree
-from ragtuned_kedro.language_models.recall import (
-    Recall,
-    RecallingDecoder,
-)
+from ragtuned_kedro.language_models.readers import Reader
+from ragtuned_kedro.language_models.recall import Recall, RecallingDecoder
 from ragtuned_kedro.language_models.refusing import leave_words_out
 from ragtuned_kedro.language_models.rereading import token_log_probabilities
 from ragtuned_kedro.language_models.weights import Quantization, load_weights
@@ -22,6 +20,8 @@ RECALL = Recall(
     keeps_to_taught_openings=False,
     n_read=3,
     opening_weight=1.0,
+    told_weight=0.0,
+    sentence_told_weight=0.0,
     abstention="I do not know.",
     abstention_probability=0.3,
     asks_with_fewer_words=False,
@@ -116,7 +116,7 @@ def refusals(model, chat, **changes):
     prompts, encoded = encode(chat)
     opening = chat.tokenizer(RECALL.abstention, add_special_tokens=False)["input_ids"][:4]
     told = token_log_probabilities(model, [(ids, opening) for ids in encoded], pad_id=chat.pad_id)
-    decoder = RecallingDecoder(model, load_reader(model), chat, replace(RECALL, **changes))
+    decoder = RecallingDecoder(model, load_reader(model, chat), chat, replace(RECALL, **changes))
     rows = decoder.decode(prompts, encoded, max_new_tokens=30)
     said = [chat.decode(row.ids) == RECALL.abstention for row in rows]
     return said, [float(one.sum().exp()) for one in told]
@@ -164,7 +164,7 @@ def test_a_model_that_recalls_only_its_refusal_refuses(model, chat):
     refusal = chat.tokenizer(RECALL.abstention, add_special_tokens=False)["input_ids"]
     settings = replace(RECALL, abstention_probability=1.0)
     decoder = RecallingDecoder(
-        model, load_reader(model), chat, settings, OpeningTree([refusal[:4]])
+        model, load_reader(model, chat), chat, settings, OpeningTree([refusal[:4]])
     )
     for row in decoder.decode(prompts, encoded, max_new_tokens=30):
         assert chat.decode(row.ids) == RECALL.abstention
@@ -173,7 +173,7 @@ def test_a_model_that_recalls_only_its_refusal_refuses(model, chat):
 def test_what_is_said_was_recalled_and_carries_what_all_that_was_recalled_cost(model, chat):
     prompts, encoded = encode(chat)
     # A reader that knows something else than the memory: its weights are scaled.
-    reader = load_reader(model)
+    reader = load_reader(model, chat)
     rows = RecallingDecoder(model, reader, chat, RECALL).decode(prompts, encoded, max_new_tokens=7)
     for row, ids, beam in zip(rows, encoded, search(model, chat, encoded), strict=True):
         finished = decode_greedily(
@@ -192,15 +192,15 @@ def test_what_is_said_was_recalled_and_carries_what_all_that_was_recalled_cost(m
         assert row.first_token_seconds > 0
 
 
-def load_reader(model):
+def load_reader(model, chat, **changes):
     reader = type(model)(model.config)
     reader.load_state_dict({name: 1.1 * one for name, one in model.state_dict().items()})
-    return reader.eval()
+    return Reader(reader.eval(), chat, **changes)
 
 
 def test_answers_do_not_depend_on_the_batch(model, chat):
     prompts, encoded = encode(chat)
-    decoder = RecallingDecoder(model, load_reader(model), chat, RECALL)
+    decoder = RecallingDecoder(model, load_reader(model, chat), chat, RECALL)
     alone = [
         decoder.decode([prompt], [ids], max_new_tokens=7)[0].ids
         for prompt, ids in zip(prompts, encoded, strict=True)
@@ -225,7 +225,7 @@ def test_settings_that_another_version_wrote_are_refused_by_name():
 
 def test_asked_about_somebody_whom_nothing_recalled_names_it_refuses_if_told_to(model, chat):
     prompts, encoded = encode(chat, ["Who is Zebedee Quux?", "who is it?"])
-    reader = load_reader(model)
+    reader = load_reader(model, chat)
 
     def say(**changes):
         decoder = RecallingDecoder(model, reader, chat, replace(RECALL, **changes))
@@ -242,7 +242,7 @@ def test_asked_about_somebody_whom_nothing_recalled_names_it_refuses_if_told_to(
 def test_what_is_recalled_along_a_tree_begins_as_it_was_taught(model, chat):
     prompts, encoded = encode(chat)
     tree = OpeningTree([(3, 4, 5, 6), (7, 8, 9, 10)])
-    rows = RecallingDecoder(model, load_reader(model), chat, RECALL, tree).decode(
+    rows = RecallingDecoder(model, load_reader(model, chat), chat, RECALL, tree).decode(
         prompts, encoded, max_new_tokens=4
     )
     for row in rows:
@@ -251,7 +251,7 @@ def test_what_is_recalled_along_a_tree_begins_as_it_was_taught(model, chat):
 
 def test_only_sentences_of_the_best_passages_are_said(model, chat, monkeypatch):
     prompts, encoded = encode(chat)
-    reader = load_reader(model)
+    reader = load_reader(model, chat)
     found = {}
 
     def say(n_read):
@@ -275,3 +275,38 @@ def test_only_sentences_of_the_best_passages_are_said(model, chat, monkeypatch):
         # What is read scores the same however much is read.
         scores = {one.text: one.score for one in all_of_them}
         assert all(scores[one.text] >= one.score - 1e-3 for one in few)
+
+
+def test_what_a_taught_reader_thinks_counts_by_its_weight(model, chat, monkeypatch):
+    prompts, encoded = encode(chat)
+
+    def hear(is_taught, **weights):
+        settings = replace(RECALL, n_recalled=4, n_read=4, abstention_probability=1.0, **weights)
+        reader = load_reader(model, chat, is_taught=is_taught)
+        decoder = RecallingDecoder(model, reader, chat, settings)
+        heard = []
+
+        def listen(_, sentences, *__):
+            heard.append(sentences)
+            return GreedyRow([3], has_ended=True)
+
+        monkeypatch.setattr(RecallingDecoder, "_say", listen)
+        decoder.decode(prompts, encoded, max_new_tokens=20)
+        return [{one.text: one.score for one in sentences} for sentences in heard], reader
+
+    untaught, _ = hear(False, told_weight=1.0, sentence_told_weight=1.0)
+    unheard, _ = hear(True)
+    for one, other in zip(untaught, unheard, strict=True):
+        assert one == pytest.approx(other, abs=1e-3)
+    by_sentence, reader = hear(True, sentence_told_weight=2.0)
+    for prompt, scores, before in zip(prompts, by_sentence, unheard, strict=True):
+        question = prompt.messages[-1].content
+        told = reader.read((question, text) for text in scores)
+        for text, score in scores.items():
+            expected = before[text] + 2.0 * told[question, text].told
+            assert score == pytest.approx(expected, abs=1e-2)
+    by_passage, _ = hear(True, told_weight=2.0)
+    assert any(
+        one != pytest.approx(other, abs=1e-2)
+        for one, other in zip(by_passage, unheard, strict=True)
+    )

@@ -10,14 +10,15 @@ from kedro_datasets.pandas import ParquetDataset
 from ragtuned_kedro.datasets.adapter import AdapterDataset
 from ragtuned_kedro.datasets.base_model import BaseModelFolderDataset
 from ragtuned_kedro.datasets.folder import FolderDataset
-from ragtuned_kedro.language_models.adapter_folder import read_adapter_card
+from ragtuned_kedro.language_models.adapter_folder import READER, read_adapter_card
 from ragtuned_kedro.pipelines import answer_queries, fetch_model, tune_adapter
 from ragtuned_kedro.pipelines.systems import ALL_ANSWERS, ALL_RETRIEVALS, PLANS
 from ragtuned_kedro.schemas.answering_parameters import AnsweringParams, RecallParams
 from ragtuned_kedro.schemas.answering_tables import Answers
 from ragtuned_kedro.schemas.model_parameters import BaseModelParams
 from ragtuned_kedro.schemas.synthesis_parameters import ExampleParams
-from ragtuned_kedro.schemas.tables import TrainingLog
+from ragtuned_kedro.schemas.synthesis_tables import ReadingQuestions
+from ragtuned_kedro.schemas.tables import TrainingLog, frame_of
 from ragtuned_kedro.schemas.tuning_parameters import (
     LoraParams,
     OptimizationParams,
@@ -34,6 +35,8 @@ BLOCKS = {
     "answering": AnsweringParams,
     "rag_tuned": RecallParams,
     "examples": ExampleParams,
+    "reader_lora": LoraParams,
+    "reader_optimization": OptimizationParams,
 }
 EXAMPLES = [
     {
@@ -49,6 +52,20 @@ EXAMPLES = [
         "n_target_tokens": 256,
     }
     for place in range(8)
+]
+
+
+READING_QUESTIONS = [
+    {
+        "example_id": f"reading-{place}",
+        "position": position,
+        "passage": f"{place} is Odile.",
+        "kind": "local" if position == 0 else "elsewhere",
+        "text": f"Who is number {place + position}?",
+        "is_told": position == 0,
+    }
+    for place in range(4)
+    for position in range(2)
 ]
 
 
@@ -74,6 +91,9 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> DataCatalog:
             "adapter": AdapterDataset(filepath=str(folder / "adapter")),
             "training_examples": MemoryDataset(pd.DataFrame(EXAMPLES)),
             "asked_queries": MemoryDataset(queries),
+            "reader": AdapterDataset(filepath=str(folder / "reader")),
+            "reading_questions": MemoryDataset(frame_of(ReadingQuestions, READING_QUESTIONS)),
+            "reading_log": MemoryDataset(),
             "training_log": ParquetDataset(filepath=str(folder / "training_log.parquet")),
             "training_metrics": MemoryDataset(),
             "base_model.answers": MemoryDataset(),
@@ -98,6 +118,14 @@ def test_the_adapter_lies_where_the_catalog_says_and_knows_its_base(catalog):
     card = read_adapter_card(catalog.load("adapter"))
     assert card.base_model_revision == catalog.load("base_model_folder").revision
     assert card.n_examples == len(EXAMPLES)
+
+
+def test_the_reader_lies_beside_the_adapter_and_has_a_history_of_its_own(catalog):
+    card = read_adapter_card(catalog.load("adapter") / READER)
+    assert card.n_examples == 4
+    assert read_adapter_card(catalog.load("adapter")).reader_id == card.adapter_id
+    log = TrainingLog.validate(catalog.load("reading_log"))
+    assert log["target_tokens_seen"].max() == len(READING_QUESTIONS)
 
 
 def test_the_history_holds_every_step(catalog):

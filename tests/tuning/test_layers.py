@@ -1,6 +1,6 @@
-import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from torch.nn.functional import scaled_dot_product_attention
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from ragtuned_kedro.tuning.layers import attend_causally, speed_up
@@ -62,7 +62,15 @@ def test_no_position_sees_what_comes_after_it():
     assert not torch.allclose(again[:, 4:], seen[:, 4:])
 
 
-def test_a_mask_is_refused_rather_than_ignored():
-    query = torch.randn(1, 2, 3, 8)
-    with pytest.raises(ValueError, match="causal"):
-        attend_causally(None, query, query, query, torch.zeros(1, 1, 3, 3), scaling=1.0)
+def test_a_mask_takes_the_place_of_the_causal_one():
+    torch.manual_seed(1)
+    query, key, value = torch.randn(3, 2, 4, 6, 8).unbind(0)
+    key, value = key[:, :2], value[:, :2]
+    is_seen = torch.rand(2, 1, 6, 6) > 0.5
+    is_seen |= torch.eye(6, dtype=torch.bool)
+    mask = torch.zeros(2, 1, 6, 6).masked_fill(~is_seen, float("-inf"))
+    seen, _ = attend_causally(None, query, key, value, mask, scaling=0.3)
+    expected = scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, scale=0.3, enable_gqa=True
+    )
+    torch.testing.assert_close(seen, expected.transpose(1, 2), rtol=1e-4, atol=1e-5)

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 import torch
 from hypothesis import given
@@ -6,7 +8,9 @@ from torch.nn.functional import cross_entropy
 
 from ragtuned_kedro.language_models.chat import TokenizedChat
 from ragtuned_kedro.language_models.weights import Quantization, load_weights
+from ragtuned_kedro.tuning.adapter import LoraShape, attach_adapter
 from ragtuned_kedro.tuning.batches import plan_epoch
+from ragtuned_kedro.tuning.gradients import Learner
 from ragtuned_kedro.tuning.loss import pad_right, summed_loss
 from ragtuned_kedro.tuning.schedule import learning_rate_at
 
@@ -79,3 +83,33 @@ def test_a_loss_in_portions_has_the_gradients_of_the_whole(toy_model, monkeypatc
     model.config.logit_scale = 1.0
     whole = torch.autograd.grad(summed_loss(model, ids, is_target) / 3, weight)
     torch.testing.assert_close(in_portions, whole)
+
+
+@pytest.mark.parametrize("is_sped_up", [False, True])
+def test_branches_do_not_see_each_other(toy_model, is_sped_up):
+    quantization = Quantization(kind="none", double_quant=False, compute_dtype="float32")
+    model = load_weights(toy_model, quantization=quantization, device="cpu")
+    if is_sped_up:
+        model = attach_adapter(model, LoraShape(2, 4, 0.0, "all-linear"), seed=0).get_base_model()
+    stem, branches = (5, 6, 7), [(8, 9), (10, 11, 12), (13, 3, 4, 14)]
+    together = TokenizedChat(
+        (*stem, *branches[0], *branches[1], *branches[2]),
+        (False,) * 3 + (False, True) + (False, False, True) + (False, True, False, True),
+        (3, 5, 8),
+    )
+    alone = [
+        TokenizedChat((*stem, *branches[0]), (False,) * 4 + (True,)),
+        TokenizedChat((*stem, *branches[1]), (False,) * 5 + (True,)),
+        TokenizedChat((*stem, *branches[2]), (False,) * 4 + (True, False, True)),
+    ]
+    plain = TokenizedChat((1, 5, 6, 7), (False, False, False, True))
+    learner = Learner(model, {"": next(model.parameters())}, pad_id=0)
+    apart = [learner.mean_loss([chat], batch_size=1) for chat in (*alone, plain)]
+    n_targets = [1, 1, 2, 1]
+    # A chat without branches in the same batch stays what it is.
+    joined = learner.mean_loss([together, plain], batch_size=2)
+    assert joined == pytest.approx(
+        sum(loss * n for loss, n in zip(apart, n_targets, strict=True)) / 5, rel=1e-4
+    )
+    seen = learner.mean_loss([dataclasses.replace(together, branches=())], batch_size=1)
+    assert seen != pytest.approx(learner.mean_loss([together], batch_size=1), rel=1e-4)

@@ -10,6 +10,8 @@ from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.records import AdapterCard
 
 ADAPTER_CARD = "adapter_card.json"
+# The folder of the reader's adapter within that of the adapter that remembers.
+READER = "reader"
 
 
 def read_adapter_card(adapter: Path) -> AdapterCard:

@@ -12,10 +12,15 @@ from ragtuned_kedro.schemas.records import Message
 
 @dataclass(frozen=True)
 class TokenizedChat:
-    """A chat as token ids; `is_target` marks the tokens that the loss counts."""
+    """A chat as token ids; `is_target` marks the tokens that the loss counts.
+
+    `branches` are the places where branches begin: what stands there sees its own branch and what
+    stands before the first one, as if the other branches were not there. There may be none.
+    """
 
     ids: tuple[int, ...]
     is_target: tuple[bool, ...]
+    branches: tuple[int, ...] = ()
 
     def first(self, n_tokens: int) -> "TokenizedChat":
         """Cut the chat after `n_tokens`."""
@@ -32,7 +37,7 @@ class Chat:
     def __init__(self, tokenizer: Any, end_ids: frozenset[int]) -> None:
         self.tokenizer = tokenizer
         # Many questions have the same passage as their answer.
-        self._answer_ids = lru_cache(maxsize=4096)(lambda text: self._end(self._ids(text)))
+        self._answer_ids = lru_cache(maxsize=4096)(lambda text: self._end(self.text_ids(text)))
         self.end_ids = end_ids
         self.pad_id: int = (
             tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
@@ -40,7 +45,7 @@ class Chat:
 
     def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
         """Encode what the model sees before it begins to answer."""
-        return self._ids(self._render(messages, add_generation_prompt=True))
+        return self.text_ids(self._render(messages, add_generation_prompt=True))
 
     def example_ids(self, messages: Sequence[Message]) -> TokenizedChat:
         """Encode a whole chat; the last answer and the token that ends it are the targets.
@@ -58,7 +63,7 @@ class Chat:
                 "base_model.chat_template renders a prompt differently once an answer follows; "
                 "training needs a template whose prompt is the beginning of the whole chat"
             )
-        prompt_ids = self._ids(prompt)
+        prompt_ids = self.text_ids(prompt)
         answer_ids = self._answer_ids(whole[len(prompt) :])
         return TokenizedChat(
             ids=(*prompt_ids, *answer_ids),
@@ -86,8 +91,8 @@ class Chat:
             )
         )
 
-    def _ids(self, text: str) -> list[int]:
-        # The template writes every special token itself.
+    def text_ids(self, text: str) -> list[int]:
+        """Encode a text as it stands; a template writes every special token itself."""
         return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     def _end(self, ids: list[int]) -> list[int]:

@@ -14,11 +14,9 @@ that the best sentences of several say more in as many tokens than one passage d
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
-
-import torch
 
 from ragtuned_kedro.language_models.asked_names import knows_names
 from ragtuned_kedro.language_models.beams import Opening, search_openings
@@ -26,6 +24,7 @@ from ragtuned_kedro.language_models.chat import Chat
 from ragtuned_kedro.language_models.following import decode_along
 from ragtuned_kedro.language_models.greedy import GreedyRow
 from ragtuned_kedro.language_models.openings import OpeningTree
+from ragtuned_kedro.language_models.readers import Reader
 from ragtuned_kedro.language_models.refusing import believe_in_refusals
 from ragtuned_kedro.language_models.rereading import (
     Found,
@@ -33,7 +32,6 @@ from ragtuned_kedro.language_models.rereading import (
     find_sentences,
     say_best,
     split_sentences,
-    token_log_probabilities,
 )
 from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.ids import fingerprint
@@ -46,8 +44,9 @@ class Recall:
 
     With `keeps_to_taught_openings` nothing is recalled that begins as no answer in training did.
     All passages are read, and of the `n_read` best the sentences, too; how likely each is to be
-    recalled counts with `opening_weight` beside what the reader finds. `abstention` is the answer
-    of a model that does not know. It is given when its opening has at least the probability
+    recalled counts with `opening_weight` beside what the reader finds, and with `told_weight` (of a
+    sentence alone: `sentence_told_weight`) what a taught reader thinks of it. `abstention` is the
+    answer of a model that does not know. It is given when its opening has at least the probability
     `abstention_probability`, with `asks_with_fewer_words` also where it has that after the question
     without one of its words, and with `refuses_unknown_names` where a name of the question stands
     in nothing that is recalled.
@@ -58,6 +57,8 @@ class Recall:
     keeps_to_taught_openings: bool
     n_read: int
     opening_weight: float
+    told_weight: float
+    sentence_told_weight: float
     abstention: str
     abstention_probability: float
     asks_with_fewer_words: bool
@@ -86,13 +87,13 @@ class Recall:
 
 @dataclass(frozen=True)
 class RecallingDecoder:
-    """`model` remembers, `reader` reads: the base model without the adapter.
+    """`model` remembers, `reader` reads: the base model, taught to read or as it is.
 
     With a `tree` every recalled passage has one of its openings.
     """
 
     model: Any
-    reader: Any
+    reader: Reader
     chat: Chat
     recall: Recall
     tree: OpeningTree | None = None
@@ -116,7 +117,7 @@ class RecallingDecoder:
             pad_id=self.chat.pad_id,
             tree=self.tree,
         )
-        refusal = self._ids(self.recall.abstention)
+        refusal = self.chat.text_ids(self.recall.abstention)
         least = math.log(self.recall.abstention_probability)
         beliefs = believe_in_refusals(
             self.model,
@@ -204,19 +205,25 @@ class RecallingDecoder:
         the best passages need no reading.
         """
         questions = [prompt.messages[-1].content for prompt in prompts]
-        around = self._explain(
+        around = self.reader.read(
             (question, one.text)
             for question, passages in zip(questions, recalled, strict=True)
             for one in passages
         )
         best = [
             sorted(
-                passages,
-                key=lambda one: -one.prior - float(around[question, one.text].sum()),
+                (
+                    replace(
+                        one,
+                        prior=one.prior + self.recall.told_weight * around[question, one.text].told,
+                    )
+                    for one in passages
+                ),
+                key=lambda one: -one.prior - float(around[question, one.text].fit.sum()),
             )[: self.recall.n_read]
             for question, passages in zip(questions, recalled, strict=True)
         ]
-        alone = self._explain(
+        alone = self.reader.read(
             (question, text)
             for question, passages in zip(questions, best, strict=True)
             for one in passages
@@ -227,34 +234,18 @@ class RecallingDecoder:
                 passages,
                 [around[question, one.text] for one in passages],
                 [[alone[question, text] for text in split_sentences(one.text)] for one in passages],
+                sentence_told_weight=self.recall.sentence_told_weight,
             )
             for question, passages in zip(questions, best, strict=True)
         ]
-
-    def _explain(self, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], torch.Tensor]:
-        """Tell how likely each token of a question is after a text, for (question, text)."""
-        # A sentence of two passages is read once.
-        wanted = list(dict.fromkeys(pairs))
-        told = token_log_probabilities(
-            self.reader,
-            [
-                (self._ids(f"{text}\n\nQuestion:"), self._ids(f" {question}"))
-                for question, text in wanted
-            ],
-            pad_id=self.chat.pad_id,
-        )
-        return dict(zip(wanted, told, strict=True))
 
     def _say(self, found: Sequence[Found], refusal: Sequence[int], room: int) -> GreedyRow:
         """Say the best sentences, or that it does not know where there is none."""
         if not found:
             return GreedyRow(list(refusal[:room]), has_ended=len(refusal) <= room)
-        n_tokens = [len(self._ids(f" {one.text}")) for one in found]
-        ids = self._ids(say_best(found, n_tokens, room))
+        n_tokens = [len(self.chat.text_ids(f" {one.text}")) for one in found]
+        ids = self.chat.text_ids(say_best(found, n_tokens, room))
         return GreedyRow(ids[:room], has_ended=len(ids) <= room)
-
-    def _ids(self, text: str) -> list[int]:
-        return list(self.chat.tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def _knows_names(prompt: Prompt, recalled: Sequence[Recalled]) -> bool:

@@ -25,6 +25,18 @@ class Recalled:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """What a reader finds in a text about a question.
+
+    `fit` are the log-probabilities of the question's tokens after the text, `told` the log-odds
+    that the text tells the answer, 0 where the reader has no opinion; both in nats.
+    """
+
+    fit: torch.Tensor
+    told: float
+
+
+@dataclass(frozen=True)
 class Found:
     """A sentence, the places of its passage and of itself, and how well it answers, in nats."""
 
@@ -46,22 +58,31 @@ def split_sentences(text: str) -> list[str]:
 
 def find_sentences(
     passages: Sequence[Recalled],
-    fits_of_passages: Sequence[torch.Tensor],
-    fits_of_sentences: Sequence[Sequence[torch.Tensor]],
+    of_passages: Sequence[Reading],
+    of_sentences: Sequence[Sequence[Reading]],
+    *,
+    sentence_told_weight: float,
 ) -> list[Found]:
     """Score every sentence of the passages, best first; one said by two of them is found once.
 
-    The fits are the log-probabilities of the question's tokens after a passage, and after a
-    sentence alone. Each word of the question may be explained by the sentence or by what stands
-    around it, so its probability is the mean of both. By Bayes' rule the score is then the
-    passage's prior + log P(question | sentence in its passage).
+    The readings are of a passage, and of a sentence alone. Each word of the question may be
+    explained by the sentence or by what stands around it, so its probability is the mean of both.
+    By Bayes' rule the score is then the passage's prior + log P(question | sentence in its
+    passage), and `sentence_told_weight` times what the reader thinks of the sentence.
     """
     found = [
-        Found(text, at, place, passage.prior + _mixed(fit, around))
-        for at, (passage, around, fits) in enumerate(
-            zip(passages, fits_of_passages, fits_of_sentences, strict=True)
+        Found(
+            text,
+            at,
+            place,
+            passage.prior + _mixed(alone.fit, around.fit) + sentence_told_weight * alone.told,
         )
-        for place, (text, fit) in enumerate(zip(split_sentences(passage.text), fits, strict=True))
+        for at, (passage, around, readings) in enumerate(
+            zip(passages, of_passages, of_sentences, strict=True)
+        )
+        for place, (text, alone) in enumerate(
+            zip(split_sentences(passage.text), readings, strict=True)
+        )
     ]
     best: dict[str, Found] = {}
     for one in sorted(found, key=lambda one: -one.score):
@@ -96,24 +117,32 @@ def _is_same(text: str, other: str) -> bool:
 
 @torch.inference_mode()
 def token_log_probabilities(
-    model: Any, pairs: Sequence[tuple[Sequence[int], Sequence[int]]], *, pad_id: int
+    model: Any,
+    pairs: Sequence[tuple[Sequence[int], Sequence[int]]],
+    *,
+    pad_id: int,
+    then: Sequence[int] = (),
 ) -> list[torch.Tensor]:
     """Tell, in nats, how likely each token of the second of each pair is after those before it.
 
-    The pairs (prefix, continuation) are read a portion at a time, the short ones first, because
-    the logits of all of them would take gigabytes.
+    Behind these stands how likely each of `then` is to come next. The pairs (prefix, continuation)
+    are read a portion at a time, the short ones first, because the logits of all of them would take
+    gigabytes.
     """
     order = sorted(range(len(pairs)), key=lambda at: sum(map(len, pairs[at])))
     told: dict[int, torch.Tensor] = {}
     for start in range(0, len(order), _PORTION):
         portion = order[start : start + _PORTION]
-        read = _read_portion(model, [pairs[at] for at in portion], pad_id)
+        read = _read_portion(model, [pairs[at] for at in portion], pad_id, then)
         told |= dict(zip(portion, read, strict=True))
     return [told[at] for at in range(len(pairs))]
 
 
 def _read_portion(
-    model: Any, pairs: Sequence[tuple[Sequence[int], Sequence[int]]], pad_id: int
+    model: Any,
+    pairs: Sequence[tuple[Sequence[int], Sequence[int]]],
+    pad_id: int,
+    then: Sequence[int],
 ) -> list[torch.Tensor]:
     # Padding stands on the right, where causal attention does not look.
     width = max(len(prefix) + len(rest) for prefix, rest in pairs)
@@ -127,10 +156,10 @@ def _read_portion(
     places = [
         (row, len(prefix) - 1 + at)
         for row, (prefix, rest) in enumerate(pairs)
-        for at in range(len(rest))
+        for at in (*range(len(rest)), *[len(rest)] * len(then))
     ]
     at_row, at_place = torch.tensor(places, device=device).unbind(-1)
     logits = model.get_output_embeddings()(hidden[at_row, at_place]).float()
-    targets = torch.tensor([one for _, rest in pairs for one in rest], device=device)
+    targets = torch.tensor([one for _, rest in pairs for one in (*rest, *then)], device=device)
     gains = logits.gather(1, targets[:, None])[:, 0] - logits.logsumexp(-1)
-    return list(gains.cpu().split([len(rest) for _, rest in pairs]))
+    return list(gains.cpu().split([len(rest) + len(then) for _, rest in pairs]))

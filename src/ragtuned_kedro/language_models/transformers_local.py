@@ -11,12 +11,17 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from ragtuned_kedro.language_models.adapter_folder import merge_adapter, read_adapter_card
+from ragtuned_kedro.language_models.adapter_folder import (
+    READER,
+    merge_adapter,
+    read_adapter_card,
+)
 from ragtuned_kedro.language_models.boundary import Keep
 from ragtuned_kedro.language_models.chat import Chat, load_chat
 from ragtuned_kedro.language_models.greedy import Decoder, GreedyDecoder, GreedyRow
 from ragtuned_kedro.language_models.memory import PeakMemory, give_back_freed_memory
 from ragtuned_kedro.language_models.openings import read_openings
+from ragtuned_kedro.language_models.readers import Reader
 from ragtuned_kedro.language_models.recall import Recall, RecallingDecoder
 from ragtuned_kedro.language_models.weights import (
     Quantization,
@@ -175,8 +180,9 @@ def load_local_model(
 ) -> LocalModel:
     """Load the base model, as it was trained on where there is an adapter.
 
-    With `recall` it answers from what it recalls and the bare base model reads again; without, it
-    answers greedily. `batch_size` counts sequences that are decoded together.
+    With `recall` it answers from what it recalls, and a reader reads that again: the bare base
+    model, with the reader's adapter where one lies beside the adapter. Without, it answers
+    greedily. `batch_size` counts sequences that are decoded together.
 
     An adapter that was tuned on NF4-rounded weights is merged into weights rounded the same way;
     without an adapter the weights are the base model's own.
@@ -192,11 +198,13 @@ def load_local_model(
     quantization = Quantization(kind="none", double_quant=False, compute_dtype=dtype)
     name = f"{base_model.model_id}@{base_model.revision[:12]}"
     tree = None
+    is_taught = False
     if adapter is not None:
         card = read_adapter_card(adapter)
         _require_same_base(card, base_model, adapter)
         quantization = Quantization.named(card.quantization, card.compute_dtype)
         name = card.adapter_id
+        is_taught = card.reader_id is not None
         if recall is not None and recall.keeps_to_taught_openings:
             tree = read_openings(adapter)
 
@@ -208,7 +216,9 @@ def load_local_model(
             return GreedyDecoder(model, chat)
         bare = Quantization(kind="none", double_quant=False, compute_dtype=dtype)
         reader = load_weights(base_model, quantization=bare, device=device)
-        return RecallingDecoder(model, reader, chat, recall, tree)
+        if adapter is not None and is_taught:
+            reader = merge_adapter(reader, adapter / READER)
+        return RecallingDecoder(model, Reader(reader, chat, is_taught), chat, recall, tree)
 
     return LocalModel(
         load_decoder,

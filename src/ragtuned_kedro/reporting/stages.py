@@ -23,6 +23,7 @@ STAGE_OF = {
     "qa_pairs": "synthesize_qa",
     "qa_evidence": "synthesize_qa",
     "training_examples": "synthesize_qa",
+    "reading_questions": "synthesize_qa",
     "evaluation_queries": "ask_questions",
     "assertions": "ask_questions",
     "generated_queries": "generate_questions",

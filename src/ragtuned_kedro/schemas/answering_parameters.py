@@ -36,6 +36,10 @@ class RecallParams(Block):
     opening_weight: float = Field(
         ge=0, description="of how likely a passage is recalled, beside how well it answers"
     )
+    told_weight: float = Field(
+        ge=0, description="of whether a passage tells the answer, as a taught reader thinks"
+    )
+    sentence_told_weight: float = Field(ge=0, description="the same of a sentence alone")
     abstention_probability: float = Field(gt=0, le=1)
     asks_with_fewer_words: bool
     refuses_unknown_names: bool

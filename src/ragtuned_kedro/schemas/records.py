@@ -73,6 +73,9 @@ class AdapterCard(Record):
     training_examples_sha: str
     final_train_loss: float | None
     final_validation_loss: float | None
+    reader_id: str | None = Field(
+        default=None, description="the adapter of the reader that lies beside it, null for none"
+    )
 
 
 @dataclass(frozen=True)

@@ -35,3 +35,16 @@ class ExampleParams(Block):
     opening_tokens: int = Field(ge=1)
     max_tokens: int = Field(ge=16)
     seed: int = Field(ge=0)
+
+
+class ReadingQuestionParams(Block):
+    """What a reader is taught with: so many questions of each sort in one example of a passage.
+
+    `n_rounds` of 0 teaches no reader; the base model then reads as it is.
+    """
+
+    n_rounds: int = Field(ge=0, description="examples of each passage, if it has questions enough")
+    n_told: int = Field(ge=1, description="questions that the passage answers")
+    n_untold: int = Field(ge=0, description="about what the passage itself leaves open")
+    n_elsewhere: int = Field(ge=0, description="questions that passages like it answer")
+    seed: int = Field(ge=0)

@@ -51,3 +51,29 @@ class GroundingCalibration(Table):
     n: int = pa.Field(ge=0)
     n_without_verdict: int = pa.Field(ge=0)
     meaning: str
+
+
+class ReadingQuestions(Table):
+    """One row per question that a reader is asked about a passage; examples ask several at once."""
+
+    example_id: str = pa.Field(str_startswith="reading-")
+    position: int = pa.Field(ge=0)
+    passage: str = pa.Field(str_length={"min_value": 1})
+    kind: str = pa.Field(
+        isin=[
+            "local",
+            "entity_description",
+            "attribute",
+            "circumstance",
+            "detail",
+            "elsewhere",
+        ],
+        description="the generator that asked, as in TrainingQueries, or what is left open",
+    )
+    text: str = pa.Field(str_length={"min_value": 1})
+    is_told: bool
+
+    class Config:
+        """A position occurs once per example, a question once per passage."""
+
+        unique = ["example_id", "position"]

@@ -41,7 +41,7 @@ def ask(clause: Clause, is_person: PersonTest) -> Iterator[Asked]:
         for wants, question_word, tail in question_words(part, clause, is_person):
             gives_reason |= wants == "why"
             for kept in _selections(clause.without(part)):
-                yield from _front(question_word, wants, tail, clause, kept, part.text)
+                yield from front(question_word, wants, tail, clause, kept, part.text)
     yield from _about_verb(clause)
     yield from _counts(clause)
     yield from _about_money(clause)
@@ -76,7 +76,7 @@ def _about_subject(clause: Clause, is_person: PersonTest) -> Iterator[Asked]:
                 yield Asked(f"Which {head} {predicate}?", "which", clause.subject)
 
 
-def _front(
+def front(
     question_word: str,
     wants: str,
     tail: str,
@@ -152,7 +152,7 @@ def _about_reason(clause: Clause) -> Iterator[Asked]:
     ):
         return
     kept = tuple(p for p in clause.parts if p.is_core and len(p.text.split()) <= 8)
-    yield from _front("Why", "why", "", clause, kept, "")
+    yield from front("Why", "why", "", clause, kept, "")
 
 
 _REASONS = frozenset({"because", "so", "since", "for", "as", "therefore"})
@@ -205,4 +205,4 @@ def _detail(noun: Token, detail: Token, clause: Clause, part: Part | None) -> It
     word = word[0].lower() + word[1:] if preposition else word
     kept = tuple(p for p in clause.parts if p is not part and p.is_core)
     question = f"{preposition}{word}"
-    yield from _front(question[0].upper() + question[1:], wants, "", clause, kept, answer)
+    yield from front(question[0].upper() + question[1:], wants, "", clause, kept, answer)

@@ -80,7 +80,7 @@ def pass_gates(
         if not fault and key in seen:
             fault = ("duplicate", seen[key])
         if not fault:
-            fault = _contaminated(key, evaluation, decontamination_similarity)
+            fault = find_contamination(key, evaluation, decontamination_similarity)
         if fault:
             refused.append((draft, *fault))
         else:
@@ -114,7 +114,10 @@ def _too_long(
     return ("too_long", f"{n_tokens} tokens, at most {most}") if n_tokens > most else None
 
 
-def _contaminated(key: str, evaluation: Sequence[str], similarity: float) -> tuple[str, str] | None:
+def find_contamination(
+    key: str, evaluation: Sequence[str], similarity: float
+) -> tuple[str, str] | None:
+    """Tell which of `evaluation`, normalised like `key`, a question is close to, if any."""
     match = process.extractOne(key, evaluation, scorer=fuzz.ratio, score_cutoff=100 * similarity)
     return ("evaluation_query", match[0]) if match else None
 

@@ -102,3 +102,14 @@ def dates_in_words(documents: pd.DataFrame) -> dict[str, str]:
         for row in documents.itertuples()
         if not pd.isna(row.published_at)
     }
+
+
+def contexts_of(documents: pd.DataFrame, sentences: pd.DataFrame) -> dict[str, str]:
+    """Map each sentence to what its document says beside it: its text, date and author."""
+    dates = dates_in_words(documents)
+    texts = sentences.groupby("doc_id")["statement"].agg(" ".join)
+    about = {
+        row.doc_id: f"{texts.get(row.doc_id, '')} {dates.get(row.doc_id, '')} {row.author}"
+        for row in documents.itertuples()
+    }
+    return {row.sentence_id: about[row.doc_id] for row in sentences.itertuples()}

@@ -1,7 +1,7 @@
 """The same question in other words: people use short names and other words for a thing."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import pandas as pd
@@ -23,6 +23,20 @@ def short_names(entity_mentions: pd.DataFrame) -> dict[str, tuple[str, ...]]:
         ):
             found[row.name].add(row.surface)
     return {name: tuple(sorted(spellings)) for name, spellings in found.items()}
+
+
+def vary(draft: Draft, names: Mapping[str, tuple[str, ...]], *, seed: int) -> Iterator[Draft]:
+    """Yield a draft in its own words, in other words where there are some, and in fewer.
+
+    `names` maps a full name to its `short_names`.
+    """
+    named = vary_names(draft, names, seed=seed)
+    yield named
+    reworded = vary_words(named, seed=seed)
+    if reworded != named:
+        yield reworded
+    if draft.kind in {"local", "linked", "entity_description"}:
+        yield drop_words(reworded, seed=seed)
 
 
 def vary_names(draft: Draft, short: Mapping[str, tuple[str, ...]], *, seed: int) -> Draft:

@@ -84,3 +84,8 @@ def person_test(types: Mapping[str, str]) -> PersonTest:
         return is_person(root, types)
 
     return test
+
+
+def types_of_names(entities: pd.DataFrame) -> dict[str, str]:
+    """Map the name of an entity that has one (a word with a capital) to its type."""
+    return {row.name: row.type for row in entities.itertuples() if row.name != row.name.lower()}

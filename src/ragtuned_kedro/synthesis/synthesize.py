@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -20,10 +20,15 @@ from ragtuned_kedro.synthesis.drafts import KINDS, Draft
 from ragtuned_kedro.synthesis.gates import drop_near_duplicates, normalise, pass_gates
 from ragtuned_kedro.synthesis.ledger import count_outcomes
 from ragtuned_kedro.synthesis.linked import ask_linked
-from ragtuned_kedro.synthesis.local import ask_sentences, dates_in_words
+from ragtuned_kedro.synthesis.local import ask_sentences, contexts_of, dates_in_words
 from ragtuned_kedro.synthesis.passages import passages_of
-from ragtuned_kedro.synthesis.phrasing import drop_words, short_names, vary_names, vary_words
-from ragtuned_kedro.synthesis.reading import ReadSentence, person_test, read_sentences
+from ragtuned_kedro.synthesis.phrasing import short_names, vary
+from ragtuned_kedro.synthesis.reading import (
+    ReadSentence,
+    person_test,
+    read_sentences,
+    types_of_names,
+)
 from ragtuned_kedro.synthesis.unanswerable import ask_unanswerable
 
 
@@ -85,14 +90,14 @@ def synthesize(
     names = short_names(corpus.entity_mentions)
     drafts = list(
         itertools.chain.from_iterable(
-            _vary(draft, names, seed)
+            vary(draft, names, seed=seed)
             for draft in _draft_everything(corpus, sentences, token_spans, max_answer_tokens, seed)
         )
     )
     passed, refused = pass_gates(
         drafts,
         dict(zip(corpus.sentences["sentence_id"], corpus.sentences["statement"], strict=True)),
-        _contexts(corpus),
+        contexts_of(corpus.documents, corpus.sentences),
         evaluation_texts,
         count_tokens,
         max_answer_tokens=max_answer_tokens,
@@ -110,17 +115,6 @@ def synthesize(
     return _tables(corpus, chosen, refused, count_tokens)
 
 
-def _vary(draft: Draft, names: Mapping[str, tuple[str, ...]], seed: int) -> Iterator[Draft]:
-    """Yield a draft in its own words, in other words where there are some, and in fewer."""
-    named = vary_names(draft, names, seed=seed)
-    yield named
-    reworded = vary_words(named, seed=seed)
-    if reworded != named:
-        yield reworded
-    if draft.kind in {"local", "linked", "entity_description"}:
-        yield drop_words(reworded, seed=seed)
-
-
 def _draft_everything(
     corpus: Corpus,
     sentences: Sequence[ReadSentence],
@@ -128,9 +122,7 @@ def _draft_everything(
     max_answer_tokens: int,
     seed: int,
 ) -> list[Draft]:
-    types = {
-        row.name: row.type for row in corpus.entities.itertuples() if row.name != row.name.lower()
-    }
+    types = types_of_names(corpus.entities)
     is_person = person_test(types)
     dates = dates_in_words(corpus.documents)
     tell = overviews.Overviews(sentences, token_spans, max_answer_tokens)
@@ -145,17 +137,6 @@ def _draft_everything(
         *overviews.ask_reports(tell, corpus.reports, corpus.findings),
         *ask_unanswerable(sentences, local, types, seed=seed),
     ]
-
-
-def _contexts(corpus: Corpus) -> dict[str, str]:
-    """Map each sentence to what its document says beside it: its text, date and author."""
-    dates = dates_in_words(corpus.documents)
-    texts = corpus.sentences.groupby("doc_id")["statement"].agg(" ".join)
-    about = {
-        row.doc_id: f"{texts.get(row.doc_id, '')} {dates.get(row.doc_id, '')} {row.author}"
-        for row in corpus.documents.itertuples()
-    }
-    return {row.sentence_id: about[row.doc_id] for row in corpus.sentences.itertuples()}
 
 
 def _tables(

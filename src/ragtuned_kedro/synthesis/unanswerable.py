@@ -82,19 +82,25 @@ def _attributes(sentences: Sequence[ReadSentence], types: Mapping[str, str]) -> 
     told: dict[str, str] = defaultdict(str)
     for sentence in sentences:
         for name in sentence.names:
-            told[name] += f" {sentence.statement.lower()}"
+            told[name] += f" {sentence.statement}"
     n = 0
     for name in sorted(told):
         if name == name.lower():
             continue
         is_person = types.get(name) == "PERSON"
-        for form, stems in banks.PERSON_ATTRIBUTES if is_person else banks.THING_ATTRIBUTES:
-            if re.search(rf"\b({'|'.join(stems.split())})", told[name]):
-                continue
+        for form in untold_attributes(is_person, told[name]):
             # Every fourth by the first name alone, as people do.
             said = name.split()[0] if is_person and n % 4 == 3 else name
             yield _draft(f"attribute {n % _N_ATTRIBUTES}", form.format(*[said] * form.count("{}")))
             n += 1
+
+
+def untold_attributes(is_person: bool, told: str) -> Iterator[str]:
+    """List the forms that ask for what no word of `told` could tell, a name to be put in."""
+    told = told.lower()
+    for form, stems in banks.PERSON_ATTRIBUTES if is_person else banks.THING_ATTRIBUTES:
+        if not re.search(rf"\b({'|'.join(stems.split())})", told):
+            yield form
 
 
 def _draft(wants: str, question: str) -> Draft:

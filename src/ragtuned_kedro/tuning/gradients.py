@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ragtuned_kedro.language_models.chat import TokenizedChat
-from ragtuned_kedro.tuning.loss import pad_right, summed_loss
+from ragtuned_kedro.tuning.loss import keep_branches_apart, pad_right, summed_loss
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class Learner:
 
     def _summed_loss(self, chats: Sequence[TokenizedChat]) -> torch.Tensor:
         ids, is_target = pad_right(chats, pad_id=self.pad_id, device=self.device)
-        return summed_loss(self.model, ids, is_target)
+        branching = keep_branches_apart(chats, dtype=self.model.dtype, device=self.device)
+        return summed_loss(self.model, ids, is_target, **branching)
 
 
 @contextmanager

@@ -45,23 +45,23 @@ def attend_causally(
     scaling: float,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Let every position attend to itself and to all before it.
+    """Let every position attend to itself and to all before it, or as the mask says.
 
     query (batch, heads, seq, dim); key and value (batch, groups, seq, dim) without the heads that
     share them being copied. Returns (batch, seq, heads, dim). Flash attention is made for
     sequences longer than a question: at 40 tokens it takes eight times as long as these products.
 
-    Raises:
-        ValueError: If there is a mask: `pad_right` needs none, and it would be ignored here.
+    `attention_mask` (batch, 1, seq, seq) is added to the scores in place of the causal one.
     """
-    if attention_mask is not None:
-        raise ValueError("this attention is causal and takes no other mask")
     batch, heads, seq, dim = query.shape
     groups = key.shape[1]
     shared = heads // groups
-    later = torch.full((seq, seq), float("-inf"), dtype=query.dtype).triu_(1)
+    if attention_mask is None:
+        later = torch.full((1, seq, seq), float("-inf"), dtype=query.dtype).triu_(1)
+    else:
+        later = attention_mask.repeat(1, groups, 1, 1).flatten(0, 1)
     scores = torch.baddbmm(
-        later.repeat(shared, 1).expand(batch * groups, shared * seq, seq),
+        later.repeat(1, shared, 1).expand(batch * groups, shared * seq, seq),
         query.reshape(batch * groups, shared * seq, dim),
         key.reshape(batch * groups, seq, dim).transpose(1, 2),
         alpha=scaling,

@@ -25,21 +25,52 @@ def pad_right(
     )
 
 
-def summed_loss(model: Any, ids: torch.Tensor, is_target: torch.Tensor) -> torch.Tensor:
+def keep_branches_apart(
+    chats: Sequence[TokenizedChat], *, dtype: torch.dtype, device: str
+) -> dict[str, torch.Tensor]:
+    """Build the mask and the positions under which branches do not see each other.
+
+    The mask (batch, 1, seq, seq) is added to the attention scores; every branch continues the
+    positions of the stem. Empty where no chat has branches, since causal attention needs neither.
+    """
+    if not any(chat.branches for chat in chats):
+        return {}
+    width = max(len(chat.ids) for chat in chats)
+    places = torch.arange(width)
+    masks, positions = [], []
+    for chat in chats:
+        starts = torch.tensor(chat.branches, dtype=torch.long)
+        # 0 is the stem, n the n-th branch; padding belongs to the last.
+        branch = torch.bucketize(places, starts, right=True)
+        seen = ((branch[None] == 0) | (branch[None] == branch[:, None])).tril_()
+        masks.append(torch.zeros(width, width, dtype=dtype).masked_fill_(~seen, float("-inf")))
+        stem = int(starts[0]) if chat.branches else 0
+        begins = torch.cat([torch.zeros(1, dtype=torch.long), starts])[branch]
+        positions.append(torch.where(branch > 0, places - begins + stem, places))
+    return {
+        "attention_mask": torch.stack(masks)[:, None].to(device),
+        "position_ids": torch.stack(positions).to(device),
+    }
+
+
+def summed_loss(
+    model: Any, ids: torch.Tensor, is_target: torch.Tensor, **branching: torch.Tensor
+) -> torch.Tensor:
     """Sum the cross entropy, in nats, over the target tokens.
 
-    No attention mask is passed: under causal attention no real token sees what stands to the
-    right of it, and padding stands nowhere else. The output head is applied only to the
-    positions that predict a target, which saves a small model a tenth of its work.
+    Without branches (`keep_branches_apart`) no attention mask is passed: under causal attention no
+    real token sees what stands to the right of it, and padding stands nowhere else. The output head
+    is applied only to the positions that predict a target, which saves a small model a tenth of its
+    work.
     """
     predicts = is_target[:, 1:]
     targets = ids[:, 1:][predicts]
     if _has_plain_head(model):
-        hidden = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+        hidden = model.base_model(input_ids=ids, use_cache=False, **branching).last_hidden_state
         weight = model.get_output_embeddings().weight
         summed: torch.Tensor = _HeadLoss.apply(hidden[:, :-1][predicts], weight, targets)
         return summed
-    logits = model(input_ids=ids, use_cache=False).logits[:, :-1][predicts]
+    logits = model(input_ids=ids, use_cache=False, **branching).logits[:, :-1][predicts]
     return cross_entropy(logits.float(), targets, reduction="sum")
 
 

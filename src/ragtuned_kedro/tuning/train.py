@@ -50,8 +50,11 @@ def train(
     pad_id: int,
     n_threads: int,
     checkpoint: Path,
+    what: str = "adapter",
 ) -> list[Row]:
     """Train the adapter of `model`, a PEFT model, and return the rows of the training log.
+
+    The progress bar names `what` is tuned.
 
     Goes on from `checkpoint` where that file exists; apart from `seconds` and memory the result
     is then the same, bit by bit, as that of a run that was never interrupted.
@@ -70,7 +73,7 @@ def train(
     learner = Learner(model.get_base_model(), parameters, pad_id)
     with (
         use_threads(n_threads),
-        closing(_Meter(done["step"], n_steps)) as meter,
+        closing(_Meter(done["step"], n_steps, what)) as meter,
     ):
         for step in range(done["step"], n_steps):
             places = batch_at(step, lengths, batch_size=schedule.batch_size, seed=schedule.seed)
@@ -133,8 +136,10 @@ def _take_step(
 class _Meter:
     """The progress bar: loss, tokens per second (of the answers, of everything), time left."""
 
-    def __init__(self, n_done: int, n_steps: int) -> None:
-        self._bar = tqdm(total=n_steps, initial=n_done, desc="tuning", unit="step", mininterval=1)
+    def __init__(self, n_done: int, n_steps: int, what: str) -> None:
+        self._bar = tqdm(
+            total=n_steps, initial=n_done, desc=f"tuning {what}", unit="step", mininterval=1
+        )
         self._started = time.monotonic()
         self._n_targets = self._n_tokens = 0
 

@@ -11,9 +11,10 @@ from statistics import fmean
 
 import pandas as pd
 
-from ragtuned_kedro.language_models.adapter_folder import ADAPTER_CARD
-from ragtuned_kedro.language_models.chat import load_chat
+from ragtuned_kedro.language_models.adapter_folder import ADAPTER_CARD, READER, read_adapter_card
+from ragtuned_kedro.language_models.chat import TokenizedChat, load_chat
 from ragtuned_kedro.language_models.openings import write_openings
+from ragtuned_kedro.language_models.readers import lesson_ids
 from ragtuned_kedro.language_models.weights import (
     Quantization,
     choose_device,
@@ -58,19 +59,117 @@ def tune_adapter(
     Raises:
         UserError: If all examples are held out, or the device is not there.
     """
-    device = choose_device(device)
-    quantization = replace(
-        quantization, compute_dtype=choose_dtype(quantization.compute_dtype, device)
-    )
     chat = load_chat(base_model.path)
     chats = [(one.split, chat.example_ids(one.messages).first(one.n_tokens)) for one in examples]
-    train_chats = [one for split, one in chats if split == "train"]
-    if chats and not train_chats:
+    if chats and not any(split == "train" for split, _ in chats):
         raise UserError("no training example has the split train; lower examples.validation_share")
     if not chats:
         # The ledger says why; what the other systems answer is still worth a report.
         logger.warning("No training examples: the adapter learns nothing. See synthesis_ledger")
-    examples_sha = fingerprint([(split, one.ids, one.is_target) for split, one in chats])
+    return _tune(
+        chats,
+        base_model,
+        workspace=workspace,
+        quantization=quantization,
+        lora=lora,
+        schedule=schedule,
+        opening_tokens=opening_tokens,
+        device=device,
+        n_threads=n_threads,
+        pad_id=chat.pad_id,
+        what="adapter",
+    )
+
+
+def tune_reader(
+    questions: pd.DataFrame,
+    base_model: BaseModelFolder,
+    *,
+    workspace: Path,
+    lora: LoraShape,
+    schedule: Schedule,
+    device: str = "auto",
+    n_threads: int = 0,
+) -> tuple[Path, pd.DataFrame]:
+    """Tune an adapter that tells whether a passage answers a question; otherwise `tune_adapter`.
+
+    `questions` are ReadingQuestions. The weights beneath are not rounded to four bits: a reader
+    reads with the base model's own.
+
+    Raises:
+        UserError: If the device is not there.
+    """
+    chat = load_chat(base_model.path)
+    lessons = [
+        (
+            "train",
+            lesson_ids(chat, passage, list(zip(asked["text"], asked["is_told"], strict=True))),
+        )
+        for (_, passage), asked in questions.groupby(["example_id", "passage"])
+    ]
+    return _tune(
+        lessons,
+        base_model,
+        workspace=workspace,
+        quantization=Quantization(kind="none", double_quant=False, compute_dtype="auto"),
+        lora=lora,
+        schedule=schedule,
+        opening_tokens=0,
+        device=device,
+        n_threads=n_threads,
+        pad_id=chat.pad_id,
+        what="reader",
+    )
+
+
+def add_reader(adapter: Path, reader: Path) -> Path:
+    """Lay a reader's folder beside the weights of an adapter; the two get a name of their own.
+
+    One that was taught nothing is left out: the base model as it is reads as well.
+    """
+    card, taught = read_adapter_card(adapter), read_adapter_card(reader)
+    if not taught.n_examples:
+        return adapter
+    both = fingerprint([card.adapter_id, taught.adapter_id])[:16]
+    folder = adapter.parent / f"with-{taught.adapter_id}"
+    if folder.exists():
+        return folder
+    unfinished = folder.with_suffix(".tmp")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.copytree(adapter, unfinished)
+    shutil.copytree(reader, unfinished / READER)
+    named = {"adapter_id": f"adapter-{both}", "reader_id": taught.adapter_id}
+    _write_card(card.model_copy(update=named), unfinished)
+    os.replace(unfinished, folder)
+    return folder
+
+
+def _tune(
+    chats: Sequence[tuple[str, TokenizedChat]],
+    base_model: BaseModelFolder,
+    *,
+    workspace: Path,
+    quantization: Quantization,
+    lora: LoraShape,
+    schedule: Schedule,
+    opening_tokens: int,
+    device: str,
+    n_threads: int,
+    pad_id: int,
+    what: str,
+) -> tuple[Path, pd.DataFrame]:
+    """Tune on the chats of the split train, each given with its split."""
+    device = choose_device(device)
+    quantization = replace(
+        quantization, compute_dtype=choose_dtype(quantization.compute_dtype, device)
+    )
+    train_chats = [one for split, one in chats if split == "train"]
+    examples_sha = fingerprint(
+        [
+            (split, one.ids, one.is_target, *([one.branches] if one.branches else []))
+            for split, one in chats
+        ]
+    )
     request = {
         "examples": examples_sha,
         "base_model": base_model.revision,
@@ -83,7 +182,7 @@ def tune_adapter(
     }
     folder = workspace / fingerprint(request)[:16]
     if (folder / "adapter").exists():
-        logger.info("adapter unchanged, tuning skipped (%s)", folder.name)
+        logger.info("%s unchanged, tuning skipped (%s)", what, folder.name)
         return folder / "adapter", _read_log(folder)
     if (folder / _CHECKPOINT_FILE).exists():
         logger.info("tuning goes on from the checkpoint in %s", folder)
@@ -97,13 +196,14 @@ def tune_adapter(
             train_chats,
             [one for split, one in chats if split == "validation"],
             schedule,
-            pad_id=chat.pad_id,
+            pad_id=pad_id,
             n_threads=n_threads,
             checkpoint=folder / _CHECKPOINT_FILE,
+            what=what,
         )
     losses = {split: [row["loss"] for row in log if row["split"] == split] for split in _SPLITS}
     card = AdapterCard(
-        adapter_id=f"adapter-{folder.name}",
+        adapter_id=f"{what}-{folder.name}",
         base_model_id=base_model.model_id,
         base_model_revision=base_model.revision,
         lora_rank=lora.lora_rank,
@@ -123,7 +223,7 @@ def tune_adapter(
         final_validation_loss=losses["validation"][-1] if losses["validation"] else None,
     )
     openings = [one.target_ids()[:opening_tokens] for one in train_chats]
-    _finish(folder, model, card, openings, log)
+    _finish(folder, model, card, openings if opening_tokens else None, log)
     return folder / "adapter", _read_log(folder)
 
 
@@ -131,19 +231,24 @@ def _finish(
     folder: Path,
     model: object,
     card: AdapterCard,
-    openings: Sequence[Sequence[int]],
+    openings: Sequence[Sequence[int]] | None,
     log: list[Row],
 ) -> None:
     """Write log and adapter; the folder `adapter` appears last and whole, or not at all."""
     unfinished = folder / "adapter.tmp"
     shutil.rmtree(unfinished, ignore_errors=True)
     write_adapter(model, unfinished, base_model_id=card.base_model_id)
-    write_openings(openings, unfinished)
-    (unfinished / ADAPTER_CARD).write_text(card.model_dump_json(indent=2) + "\n")
+    if openings is not None:
+        write_openings(openings, unfinished)
+    _write_card(card, unfinished)
     (folder / _LOG_FILE).write_text(json.dumps(log))
     os.replace(unfinished, folder / "adapter")
     # It is three times the adapter's size and of no more use.
     (folder / _CHECKPOINT_FILE).unlink(missing_ok=True)
+
+
+def _write_card(card: AdapterCard, folder: Path) -> None:
+    (folder / ADAPTER_CARD).write_text(card.model_dump_json(indent=2) + "\n")
 
 
 def _read_log(folder: Path) -> pd.DataFrame:

@@ -7,8 +7,13 @@ from ragtuned_kedro.language_models.spacy_pipeline import load_spacy
 from ragtuned_kedro.language_models.token_spans import load_token_spans
 from ragtuned_kedro.schemas.graph_parameters import ExtractionParams
 from ragtuned_kedro.schemas.records import BaseModelFolder, Message, TrainingExample
-from ragtuned_kedro.schemas.synthesis_parameters import ExampleParams, SynthesisParams
+from ragtuned_kedro.schemas.synthesis_parameters import (
+    ExampleParams,
+    ReadingQuestionParams,
+    SynthesisParams,
+)
 from ragtuned_kedro.synthesis.examples import build_examples
+from ragtuned_kedro.synthesis.reading_questions import Portion, ask_about_passages
 from ragtuned_kedro.synthesis.synthesize import Corpus, synthesize
 
 logger = logging.getLogger(__name__)
@@ -55,6 +60,34 @@ def ask_and_answer(
             synthesis.n_pairs,
         )
     return made.queries, made.pairs, made.evidence, made.rejections, made.ledger
+
+
+def ask_passages(
+    documents: pd.DataFrame,
+    sentences: pd.DataFrame,
+    entity_mentions: pd.DataFrame,
+    entities: pd.DataFrame,
+    evaluation_queries: pd.DataFrame,
+    base_model_folder: BaseModelFolder,
+    reading_questions: ReadingQuestionParams,
+    synthesis: SynthesisParams,
+    extraction: ExtractionParams,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Ask each passage what it tells and what it leaves open."""
+    portion = reading_questions.model_dump(exclude={"seed"})
+    return ask_about_passages(
+        documents,
+        sentences,
+        entity_mentions,
+        entities,
+        evaluation_queries["text"].tolist(),
+        load_spacy(extraction.spacy_model),
+        load_token_spans(base_model_folder.path),
+        portion=Portion(**portion),
+        max_answer_tokens=synthesis.max_answer_tokens,
+        decontamination_similarity=synthesis.decontamination_similarity,
+        seed=reading_questions.seed,
+    )
 
 
 def make_examples(

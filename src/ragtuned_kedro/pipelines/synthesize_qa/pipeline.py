@@ -3,7 +3,7 @@ from kedro.pipeline import Node, Pipeline
 from ragtuned_kedro.pipelines.engines import chosen_engines
 
 from . import teacher_nodes
-from .nodes import ask_and_answer, make_examples
+from .nodes import ask_and_answer, ask_passages, make_examples
 
 _SYNTHESISED = [
     "training_queries",
@@ -23,7 +23,23 @@ def create_pipeline(**_: object) -> Pipeline:
         outputs=["training_examples", "example_rejections"],
         name="build_examples",
     )
-    return Pipeline([_taught() if by_teacher else _from_templates(), examples])
+    reading = Node(
+        ask_passages,
+        inputs=[
+            "documents",
+            "sentences",
+            "entity_mentions",
+            "entities",
+            "evaluation_queries",
+            "base_model_folder",
+            "params:reading_questions",
+            "params:synthesis",
+            "params:extraction",
+        ],
+        outputs=["reading_questions", "reading_rejections"],
+        name="ask_about_passages",
+    )
+    return Pipeline([_taught() if by_teacher else _from_templates(), examples, reading])
 
 
 def _from_templates() -> Node:

@@ -15,8 +15,34 @@ from ragtuned_kedro.schemas.tuning_parameters import (
 History = dict[str, list[dict[str, float]]]
 
 
+def tune_to_read(
+    reading_questions: pd.DataFrame,
+    base_model_folder: BaseModelFolder,
+    tuning_workspace: Path,
+    base_model: BaseModelParams,
+    reader_lora: LoraParams,
+    reader_optimization: OptimizationParams,
+) -> tuple[Path, pd.DataFrame]:
+    """Tune the reader's adapter, or find it finished."""
+    # torch takes seconds to import, and every command of the project imports this file.
+    from ragtuned_kedro.tuning.adapter import LoraShape
+    from ragtuned_kedro.tuning.train import Schedule
+    from ragtuned_kedro.tuning.tune import tune_reader
+
+    return tune_reader(
+        reading_questions,
+        base_model_folder,
+        workspace=tuning_workspace,
+        lora=LoraShape(**reader_lora.model_dump()),
+        schedule=Schedule(**reader_optimization.model_dump(exclude={"device"})),
+        device=reader_optimization.device,
+        n_threads=base_model.n_threads,
+    )
+
+
 def tune(
     training_examples: pd.DataFrame,
+    reader: Path,
     base_model_folder: BaseModelFolder,
     tuning_workspace: Path,
     base_model: BaseModelParams,
@@ -25,14 +51,13 @@ def tune(
     optimization: OptimizationParams,
     examples: ExampleParams,
 ) -> tuple[Path, pd.DataFrame]:
-    """Tune the adapter, or find it finished."""
-    # torch takes seconds to import, and every command of the project imports this file.
+    """Tune the adapter that remembers, or find it finished, and lay the reader beside it."""
     from ragtuned_kedro.tuning.adapter import LoraShape
     from ragtuned_kedro.tuning.train import Schedule
-    from ragtuned_kedro.tuning.tune import tune_adapter
+    from ragtuned_kedro.tuning.tune import add_reader, tune_adapter
 
     rows = training_examples.to_dict("records")
-    return tune_adapter(
+    adapter, log = tune_adapter(
         [TrainingExample.model_validate(example) for example in rows],
         base_model_folder,
         workspace=tuning_workspace,
@@ -43,6 +68,7 @@ def tune(
         device=optimization.device,
         n_threads=base_model.n_threads,
     )
+    return add_reader(adapter, reader), log
 
 
 def list_training_metrics(training_log: pd.DataFrame) -> History:

@@ -1,16 +1,30 @@
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import list_training_metrics, tune
+from .nodes import list_training_metrics, tune, tune_to_read
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """Tune the adapter and write its history to MLflow."""
+    """Tune the reader and the adapter that remembers, and write the latter's history to MLflow."""
     return Pipeline(
         [
+            Node(
+                tune_to_read,
+                inputs=[
+                    "reading_questions",
+                    "base_model_folder",
+                    "tuning_workspace",
+                    "params:base_model",
+                    "params:reader_lora",
+                    "params:reader_optimization",
+                ],
+                outputs=["reader", "reading_log"],
+                name="tune_reader",
+            ),
             Node(
                 tune,
                 inputs=[
                     "training_examples",
+                    "reader",
                     "base_model_folder",
                     "tuning_workspace",
                     "params:base_model",

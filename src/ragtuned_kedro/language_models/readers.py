@@ -1,0 +1,70 @@
+"""How well a text answers a question, as a reader finds: the base model, taught to read or not.
+
+A reader has the text before it and finds the question likely or not. One that was taught is asked,
+too, whether the text tells the answer, and says so by how much likelier "yes" is than "no". Its
+questions are taught in the very tokens in which they are asked here.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ragtuned_kedro.language_models.chat import Chat, TokenizedChat
+from ragtuned_kedro.language_models.rereading import Reading, token_log_probabilities
+from ragtuned_kedro.language_models.shared_prefix import common_length
+
+_ASKED = "\n\nQuestion:"
+_TOLD = "\nTold:"
+_ANSWERS = " yes", " no"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A model that reads; one that was not taught has no opinion whether a text tells."""
+
+    model: Any
+    chat: Chat
+    is_taught: bool = False
+
+    def read(self, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Reading]:
+        """Read each (question, text), one that comes twice only once."""
+        wanted = list(dict.fromkeys(pairs))
+        asked = [self.chat.text_ids(f" {question}") for question, _ in wanted]
+        rest, answers = _told_ids(self.chat) if self.is_taught else ([], ())
+        told = token_log_probabilities(
+            self.model,
+            [
+                ([*self.chat.text_ids(text), *self.chat.text_ids(_ASKED)], [*ids, *rest])
+                for (_, text), ids in zip(wanted, asked, strict=True)
+            ],
+            then=answers,
+            pad_id=self.chat.pad_id,
+        )
+        return {
+            pair: Reading(one[: len(ids)], float(one[-2] - one[-1]) if self.is_taught else 0.0)
+            for pair, ids, one in zip(wanted, asked, told, strict=True)
+        }
+
+
+def lesson_ids(chat: Chat, passage: str, asked: Sequence[tuple[str, bool]]) -> TokenizedChat:
+    """Encode a passage and the questions asked of it, each hidden from the others.
+
+    `asked` holds (question, whether the passage tells the answer); yes or no are the targets.
+    """
+    rest, (yes, no) = _told_ids(chat)
+    ids = chat.text_ids(passage)
+    is_target = [False] * len(ids)
+    branches = []
+    for question, is_told in asked:
+        branches.append(len(ids))
+        before = [*chat.text_ids(_ASKED), *chat.text_ids(f" {question}"), *rest]
+        ids += [*before, yes if is_told else no]
+        is_target += [False] * len(before) + [True]
+    return TokenizedChat(tuple(ids), tuple(is_target), tuple(branches))
+
+
+def _told_ids(chat: Chat) -> tuple[list[int], tuple[int, ...]]:
+    """Encode what follows a question, up to the token by which yes and no differ, and those two."""
+    yes, no = (chat.text_ids(answer) for answer in _ANSWERS)
+    n_shared = common_length([yes, no])
+    return [*chat.text_ids(_TOLD), *yes[:n_shared]], (yes[n_shared], no[n_shared])
