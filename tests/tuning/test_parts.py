@@ -113,3 +113,16 @@ def test_branches_do_not_see_each_other(toy_model, is_sped_up):
     )
     seen = learner.mean_loss([dataclasses.replace(together, branches=())], batch_size=1)
     assert seen != pytest.approx(learner.mean_loss([together], batch_size=1), rel=1e-4)
+
+
+def test_a_choice_among_tokens_leaves_the_others_out_of_account(toy_model):
+    quantization = Quantization(kind="none", double_quant=False, compute_dtype="float32")
+    model = load_weights(toy_model, quantization=quantization, device="cpu")
+    ids = torch.tensor([[5, 6, 9], [7, 8, 4]])
+    is_target = torch.tensor([[False, False, True]] * 2)
+    logits = model(input_ids=ids).logits[:, 1][:, [4, 9]]
+    expected = cross_entropy(logits, torch.tensor([1, 0]), reduction="sum")
+    among = torch.tensor([4, 9])
+    torch.testing.assert_close(summed_loss(model, ids, is_target, among=among), expected)
+    model.config.logit_scale = 1.0
+    torch.testing.assert_close(summed_loss(model, ids, is_target, among=among), expected)

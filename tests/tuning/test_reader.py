@@ -19,7 +19,7 @@ from ragtuned_kedro.language_models.weights import load_weights
 from ragtuned_kedro.schemas.records import BaseModelFolder, Message, Prompt
 from ragtuned_kedro.schemas.synthesis_tables import ReadingQuestions
 from ragtuned_kedro.schemas.tables import frame_of
-from ragtuned_kedro.tuning.tune import add_reader, tune_reader
+from ragtuned_kedro.tuning.reader import add_reader, tune_reader
 from tests.tuning.test_tune import LORA, PLAIN, SCHEDULE, folder_bytes, tune
 
 NAMES = ("Ada", "Odile", "Teague", "Nell")

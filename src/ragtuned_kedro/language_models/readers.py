@@ -46,6 +46,11 @@ class Reader:
         }
 
 
+def answer_ids(chat: Chat) -> tuple[int, ...]:
+    """Name the tokens by which yes and no differ, in this order."""
+    return _told_ids(chat)[1]
+
+
 def lesson_ids(chat: Chat, passage: str, asked: Sequence[tuple[str, bool]]) -> TokenizedChat:
     """Encode a passage and the questions asked of it, each hidden from the others.
 

@@ -13,11 +13,12 @@ from ragtuned_kedro.tuning.loss import keep_branches_apart, pad_right, summed_lo
 
 @dataclass(frozen=True)
 class Learner:
-    """A model and those of its parameters that are trained."""
+    """A model and those of its parameters that are trained; with `among` it learns to choose."""
 
     model: Any
     parameters: dict[str, torch.Tensor]
     pad_id: int
+    among: tuple[int, ...] = ()
 
     @property
     def device(self) -> str:
@@ -47,7 +48,8 @@ class Learner:
     def _summed_loss(self, chats: Sequence[TokenizedChat]) -> torch.Tensor:
         ids, is_target = pad_right(chats, pad_id=self.pad_id, device=self.device)
         branching = keep_branches_apart(chats, dtype=self.model.dtype, device=self.device)
-        return summed_loss(self.model, ids, is_target, **branching)
+        among = torch.tensor(self.among, device=self.device) if self.among else None
+        return summed_loss(self.model, ids, is_target, among=among, **branching)
 
 
 @contextmanager

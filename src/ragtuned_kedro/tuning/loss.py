@@ -54,9 +54,17 @@ def keep_branches_apart(
 
 
 def summed_loss(
-    model: Any, ids: torch.Tensor, is_target: torch.Tensor, **branching: torch.Tensor
+    model: Any,
+    ids: torch.Tensor,
+    is_target: torch.Tensor,
+    *,
+    among: torch.Tensor | None = None,
+    **branching: torch.Tensor,
 ) -> torch.Tensor:
     """Sum the cross entropy, in nats, over the target tokens.
+
+    Where every target is one of the tokens `among`, the model only has to choose among these; what
+    it thinks of all the others is left as it was.
 
     Without branches (`keep_branches_apart`) no attention mask is passed: under causal attention no
     real token sees what stands to the right of it, and padding stands nowhere else. The output head
@@ -65,12 +73,18 @@ def summed_loss(
     """
     predicts = is_target[:, 1:]
     targets = ids[:, 1:][predicts]
+    if among is not None:
+        targets = (targets[:, None] == among).int().argmax(-1)
     if _has_plain_head(model):
         hidden = model.base_model(input_ids=ids, use_cache=False, **branching).last_hidden_state
         weight = model.get_output_embeddings().weight
+        if among is not None:
+            weight = weight[among]
         summed: torch.Tensor = _HeadLoss.apply(hidden[:, :-1][predicts], weight, targets)
         return summed
     logits = model(input_ids=ids, use_cache=False, **branching).logits[:, :-1][predicts]
+    if among is not None:
+        logits = logits[:, among]
     return cross_entropy(logits.float(), targets, reduction="sum")
 
 

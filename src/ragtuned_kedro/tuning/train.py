@@ -51,10 +51,12 @@ def train(
     n_threads: int,
     checkpoint: Path,
     what: str = "adapter",
+    among: tuple[int, ...] = (),
 ) -> list[Row]:
     """Train the adapter of `model`, a PEFT model, and return the rows of the training log.
 
-    The progress bar names `what` is tuned.
+    The progress bar names `what` is tuned. With `among` every target is one of these tokens, and
+    the model learns to choose among them.
 
     Goes on from `checkpoint` where that file exists; apart from `seconds` and memory the result
     is then the same, bit by bit, as that of a run that was never interrupted.
@@ -70,7 +72,7 @@ def train(
     lengths = tuple(len(chat.ids) for chat in train_chats)
     n_batches = count_batches(len(lengths), schedule.batch_size)
     n_steps = max(1, round(schedule.epochs * n_batches))
-    learner = Learner(model.get_base_model(), parameters, pad_id)
+    learner = Learner(model.get_base_model(), parameters, pad_id, among)
     with (
         use_threads(n_threads),
         closing(_Meter(done["step"], n_steps, what)) as meter,

@@ -11,10 +11,9 @@ from statistics import fmean
 
 import pandas as pd
 
-from ragtuned_kedro.language_models.adapter_folder import ADAPTER_CARD, READER, read_adapter_card
+from ragtuned_kedro.language_models.adapter_folder import ADAPTER_CARD
 from ragtuned_kedro.language_models.chat import TokenizedChat, load_chat
 from ragtuned_kedro.language_models.openings import write_openings
-from ragtuned_kedro.language_models.readers import lesson_ids
 from ragtuned_kedro.language_models.weights import (
     Quantization,
     choose_device,
@@ -66,7 +65,7 @@ def tune_adapter(
     if not chats:
         # The ledger says why; what the other systems answer is still worth a report.
         logger.warning("No training examples: the adapter learns nothing. See synthesis_ledger")
-    return _tune(
+    return tune_chats(
         chats,
         base_model,
         workspace=workspace,
@@ -81,70 +80,7 @@ def tune_adapter(
     )
 
 
-def tune_reader(
-    questions: pd.DataFrame,
-    base_model: BaseModelFolder,
-    *,
-    workspace: Path,
-    lora: LoraShape,
-    schedule: Schedule,
-    device: str = "auto",
-    n_threads: int = 0,
-) -> tuple[Path, pd.DataFrame]:
-    """Tune an adapter that tells whether a passage answers a question; otherwise `tune_adapter`.
-
-    `questions` are ReadingQuestions. The weights beneath are not rounded to four bits: a reader
-    reads with the base model's own.
-
-    Raises:
-        UserError: If the device is not there.
-    """
-    chat = load_chat(base_model.path)
-    lessons = [
-        (
-            "train",
-            lesson_ids(chat, passage, list(zip(asked["text"], asked["is_told"], strict=True))),
-        )
-        for (_, passage), asked in questions.groupby(["example_id", "passage"])
-    ]
-    return _tune(
-        lessons,
-        base_model,
-        workspace=workspace,
-        quantization=Quantization(kind="none", double_quant=False, compute_dtype="auto"),
-        lora=lora,
-        schedule=schedule,
-        opening_tokens=0,
-        device=device,
-        n_threads=n_threads,
-        pad_id=chat.pad_id,
-        what="reader",
-    )
-
-
-def add_reader(adapter: Path, reader: Path) -> Path:
-    """Lay a reader's folder beside the weights of an adapter; the two get a name of their own.
-
-    One that was taught nothing is left out: the base model as it is reads as well.
-    """
-    card, taught = read_adapter_card(adapter), read_adapter_card(reader)
-    if not taught.n_examples:
-        return adapter
-    both = fingerprint([card.adapter_id, taught.adapter_id])[:16]
-    folder = adapter.parent / f"with-{taught.adapter_id}"
-    if folder.exists():
-        return folder
-    unfinished = folder.with_suffix(".tmp")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    shutil.copytree(adapter, unfinished)
-    shutil.copytree(reader, unfinished / READER)
-    named = {"adapter_id": f"adapter-{both}", "reader_id": taught.adapter_id}
-    _write_card(card.model_copy(update=named), unfinished)
-    os.replace(unfinished, folder)
-    return folder
-
-
-def _tune(
+def tune_chats(
     chats: Sequence[tuple[str, TokenizedChat]],
     base_model: BaseModelFolder,
     *,
@@ -157,8 +93,13 @@ def _tune(
     n_threads: int,
     pad_id: int,
     what: str,
+    among: tuple[int, ...] = (),
 ) -> tuple[Path, pd.DataFrame]:
-    """Tune on the chats of the split train, each given with its split."""
+    """Tune `what` (an adapter, a reader) on chats, each with its split, as `tune_adapter` does.
+
+    With `opening_tokens` of 0 no openings are kept. With `among` all targets are some of these
+    tokens, and the model learns to choose among them.
+    """
     device = choose_device(device)
     quantization = replace(
         quantization, compute_dtype=choose_dtype(quantization.compute_dtype, device)
@@ -179,7 +120,7 @@ def _tune(
         "schedule": asdict(schedule) | {"checkpoint_every_steps": None},
         "opening_tokens": opening_tokens,
         "device": device,
-    }
+    } | ({"among": among} if among else {})
     folder = workspace / fingerprint(request)[:16]
     if (folder / "adapter").exists():
         logger.info("%s unchanged, tuning skipped (%s)", what, folder.name)
@@ -200,6 +141,7 @@ def _tune(
             n_threads=n_threads,
             checkpoint=folder / _CHECKPOINT_FILE,
             what=what,
+            among=among,
         )
     losses = {split: [row["loss"] for row in log if row["split"] == split] for split in _SPLITS}
     card = AdapterCard(
@@ -240,14 +182,15 @@ def _finish(
     write_adapter(model, unfinished, base_model_id=card.base_model_id)
     if openings is not None:
         write_openings(openings, unfinished)
-    _write_card(card, unfinished)
+    write_card(card, unfinished)
     (folder / _LOG_FILE).write_text(json.dumps(log))
     os.replace(unfinished, folder / "adapter")
     # It is three times the adapter's size and of no more use.
     (folder / _CHECKPOINT_FILE).unlink(missing_ok=True)
 
 
-def _write_card(card: AdapterCard, folder: Path) -> None:
+def write_card(card: AdapterCard, folder: Path) -> None:
+    """Write the card of an adapter into its folder."""
     (folder / ADAPTER_CARD).write_text(card.model_dump_json(indent=2) + "\n")
 
 

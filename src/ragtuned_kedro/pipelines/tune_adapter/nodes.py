@@ -26,8 +26,8 @@ def tune_to_read(
     """Tune the reader's adapter, or find it finished."""
     # torch takes seconds to import, and every command of the project imports this file.
     from ragtuned_kedro.tuning.adapter import LoraShape
+    from ragtuned_kedro.tuning.reader import tune_reader
     from ragtuned_kedro.tuning.train import Schedule
-    from ragtuned_kedro.tuning.tune import tune_reader
 
     return tune_reader(
         reading_questions,
@@ -53,8 +53,9 @@ def tune(
 ) -> tuple[Path, pd.DataFrame]:
     """Tune the adapter that remembers, or find it finished, and lay the reader beside it."""
     from ragtuned_kedro.tuning.adapter import LoraShape
+    from ragtuned_kedro.tuning.reader import add_reader
     from ragtuned_kedro.tuning.train import Schedule
-    from ragtuned_kedro.tuning.tune import add_reader, tune_adapter
+    from ragtuned_kedro.tuning.tune import tune_adapter
 
     rows = training_examples.to_dict("records")
     adapter, log = tune_adapter(
