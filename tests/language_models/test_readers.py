@@ -1,23 +1,10 @@
 import pytest
 import torch
 
-from ragtuned_kedro.language_models.chat import load_chat
 from ragtuned_kedro.language_models.readers import Reader, lesson_ids
-from ragtuned_kedro.language_models.weights import Quantization, load_weights
 
 PASSAGE = "Ada mended the clock. It was late."
 ASKED = [("Who mended the clock?", True), ("What did it cost?", False)]
-
-
-@pytest.fixture(scope="module")
-def model(toy_model):
-    plain = Quantization(kind="none", double_quant=False, compute_dtype="float32")
-    return load_weights(toy_model, quantization=plain, device="cpu")
-
-
-@pytest.fixture(scope="module")
-def chat(toy_model):
-    return load_chat(toy_model.path)
 
 
 def test_a_reader_finds_a_question_as_likely_whether_it_was_taught_or_not(model, chat):

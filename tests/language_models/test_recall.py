@@ -3,14 +3,12 @@ from dataclasses import asdict, replace
 import pytest
 
 from ragtuned_kedro.language_models.beams import search_openings
-from ragtuned_kedro.language_models.chat import load_chat
 from ragtuned_kedro.language_models.greedy import GreedyRow, decode_greedily
 from ragtuned_kedro.language_models.openings import OpeningTree
 from ragtuned_kedro.language_models.readers import Reader
 from ragtuned_kedro.language_models.recall import Recall, RecallingDecoder
 from ragtuned_kedro.language_models.refusing import leave_words_out
 from ragtuned_kedro.language_models.rereading import token_log_probabilities
-from ragtuned_kedro.language_models.weights import Quantization, load_weights
 from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.records import Message, Prompt
 
@@ -28,17 +26,6 @@ RECALL = Recall(
     refuses_unknown_names=False,
 )
 QUESTIONS = ("Who?", "a longer question", "When was it?")
-
-
-@pytest.fixture(scope="module")
-def model(toy_model):
-    plain = Quantization(kind="none", double_quant=False, compute_dtype="float32")
-    return load_weights(toy_model, quantization=plain, device="cpu")
-
-
-@pytest.fixture(scope="module")
-def chat(toy_model):
-    return load_chat(toy_model.path)
 
 
 def encode(chat, questions=QUESTIONS):
