@@ -15,7 +15,9 @@ def test_only_the_last_answer_and_its_end_are_targets(toy_model):
     chat = load_chat(toy_model.path)
     earlier = (QUESTION, Message(role="assistant", content="Teague."))
     tokens = chat.example_ids((*earlier, QUESTION, ANSWER))
-    targets = [token for token, is_target in zip(*vars(tokens).values(), strict=True) if is_target]
+    targets = [
+        token for token, is_target in zip(tokens.ids, tokens.is_target, strict=True) if is_target
+    ]
     assert chat.tokenizer.decode(targets) == "Odile.<|im_end|>"
 
 
