@@ -66,7 +66,7 @@ def adapter(tmp_path: Path) -> Path:
         name: "x" if field.annotation is str else 1
         for name, field in AdapterCard.model_fields.items()
     }
-    card["target_modules"] = ["q_proj"]
+    card |= {"target_modules": ["q_proj"], "reader_id": None}
     text = AdapterCard.model_validate(card).model_dump_json()
     (tmp_path / "adapter_card.json").write_text(text)
     return tmp_path
@@ -97,6 +97,7 @@ def _catalog(
         "qa_pairs": run.qa_pairs,
         "qa_evidence": run.qa_evidence,
         "training_examples": pd.DataFrame(),
+        "reading_questions": pd.DataFrame(),
         "synthesis_ledger": run.ledger,
         "training_log": run.training_log,
         "adapter": adapter,
