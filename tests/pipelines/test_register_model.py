@@ -167,6 +167,8 @@ def test_a_fresh_process_asks_the_registered_model(client: MlflowClient, tmp_pat
                 "keeps_to_taught_openings": True,
                 "n_read": 1,
                 "opening_weight": 0.5,
+                "told_weight": 1.0,
+                "sentence_told_weight": 1.0,
                 "abstention": "No.",
                 "abstention_probability": 0.5,
                 "asks_with_fewer_words": True,
