@@ -24,7 +24,8 @@ class TokenizedChat:
 
     def first(self, n_tokens: int) -> "TokenizedChat":
         """Cut the chat after `n_tokens`."""
-        return TokenizedChat(self.ids[:n_tokens], self.is_target[:n_tokens])
+        branches = tuple(start for start in self.branches if start < n_tokens)
+        return TokenizedChat(self.ids[:n_tokens], self.is_target[:n_tokens], branches)
 
     def target_ids(self) -> list[int]:
         """List the tokens that the loss counts: the answer and its end."""

@@ -29,12 +29,13 @@ class Reader:
     def read(self, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Reading]:
         """Read each (question, text), one that comes twice only once."""
         wanted = list(dict.fromkeys(pairs))
+        before = self.chat.text_ids(_ASKED)
         asked = [self.chat.text_ids(f" {question}") for question, _ in wanted]
         rest, answers = _told_ids(self.chat) if self.is_taught else ([], ())
         told = token_log_probabilities(
             self.model,
             [
-                ([*self.chat.text_ids(text), *self.chat.text_ids(_ASKED)], [*ids, *rest])
+                ([*self.chat.text_ids(text), *before], [*ids, *rest])
                 for (_, text), ids in zip(wanted, asked, strict=True)
             ],
             then=answers,
