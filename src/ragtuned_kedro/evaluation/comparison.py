@@ -61,9 +61,9 @@ def build_comparison(
     shared = _shared_by_all(table, taking_part)
     for system in taking_part:
         _add_system(card, system, shared[shared["system"] == system])
+    by_scope = {scope: in_scope(table, scope) for scope in SCOPES}
     for candidate, baseline in itertools.permutations(taking_part, 2):
-        for scope in SCOPES:
-            rows = in_scope(table, scope)
+        for scope, rows in by_scope.items():
             card.add_difference(
                 "recall_difference", rows, "score", candidate, baseline, scope=scope
             )

@@ -115,8 +115,9 @@ class MetricRows:
         higher_is_better: bool = True,
     ) -> None:
         """Add the mean of candidate - baseline over the questions that both were asked."""
-        ours = rows[rows["system"] == candidate].set_index("query_id")
-        theirs = rows[rows["system"] == baseline].set_index("query_id")
+        needed = ["query_id", column, "is_missing"]
+        ours = rows.loc[rows["system"] == candidate, needed].set_index("query_id")
+        theirs = rows.loc[rows["system"] == baseline, needed].set_index("query_id")
         shared = sorted(set(ours.index) & set(theirs.index))
         if not shared:
             return

@@ -10,6 +10,8 @@ import numpy as np
 from ragtuned_kedro.language_models.base_model import resolve_encoder
 from ragtuned_kedro.language_models.embedding_endpoint import EmbeddingEndpoint
 from ragtuned_kedro.language_models.weights import choose_device, quiet_transformers
+from ragtuned_kedro.language_models.whole_folder import make_folder
+from ragtuned_kedro.schemas.ids import fingerprint
 from ragtuned_kedro.schemas.records import BaseModelFolder
 
 # Texts in, one unit vector per text out: (n, dimensions), float32.
@@ -23,6 +25,8 @@ Embedder = BaseModelFolder | EmbeddingEndpoint
 
 # What `embedder.source` says where an endpoint embeds.
 _ENDPOINT = "endpoint"
+_FILE = "vectors.safetensors"
+_VECTORS = "vectors"
 
 
 def find_embedder(
@@ -62,6 +66,23 @@ def load_embedder(embedder: Embedder, *, device: str) -> Embed:
         return np.asarray(vectors, dtype=np.float32).reshape(len(texts), -1)
 
     return embed
+
+
+def embed_once(embed: Embed, root: Path, *, model_id: str) -> Embed:
+    """Keep the vectors of a call in a folder of `root`, for the next call with the same texts.
+
+    An unchanged run then loads no weights. `model_id` tells embedders apart.
+    """
+    from safetensors.numpy import load_file, save_file
+
+    def embed_or_look_up(texts: Sequence[str]) -> np.ndarray:
+        folder = root / fingerprint([model_id, list(texts)])[:16]
+        make_folder(
+            folder, lambda unfinished: save_file({_VECTORS: embed(texts)}, unfinished / _FILE)
+        )
+        return load_file(folder / _FILE)[_VECTORS]
+
+    return embed_or_look_up
 
 
 def load_reranker(folder: BaseModelFolder, *, device: str) -> Rerank:

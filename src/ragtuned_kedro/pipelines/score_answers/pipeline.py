@@ -39,6 +39,7 @@ def _scoring() -> list[Node]:
                 "asked_queries",
                 "asked_assertions",
                 "embedder_folder",
+                "index_folder",
                 "params:answering",
                 *ALL_ANSWERS,
             ],
