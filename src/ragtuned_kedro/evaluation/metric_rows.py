@@ -115,16 +115,23 @@ class MetricRows:
         higher_is_better: bool = True,
     ) -> None:
         """Add the mean of candidate - baseline over the questions that both were asked."""
-        needed = ["query_id", column, "is_missing"]
-        ours = rows.loc[rows["system"] == candidate, needed].set_index("query_id")
-        theirs = rows.loc[rows["system"] == baseline, needed].set_index("query_id")
-        shared = sorted(set(ours.index) & set(theirs.index))
+        # Plain lists: there are hundreds of pairs, and a table costs more to cut than to read.
+        columns = (rows[name].tolist() for name in ("system", "query_id", column, "is_missing"))
+        ours: dict[str, tuple[float, float]] = {}
+        theirs: dict[str, tuple[float, float]] = {}
+        for system, query_id, value, is_missing in zip(*columns, strict=True):
+            if system == candidate:
+                ours[query_id] = value, is_missing
+            elif system == baseline:
+                theirs[query_id] = value, is_missing
+        shared = sorted(set(ours) & set(theirs))
         if not shared:
             return
-        ours, theirs = ours.loc[shared], theirs.loc[shared]
         self.append(
-            estimate_difference(_floats(ours[column]), _floats(theirs[column]), **self.how),
-            n_missing=int(((ours["is_missing"] + theirs["is_missing"]) > 0).sum()),
+            estimate_difference(
+                [ours[one][0] for one in shared], [theirs[one][0] for one in shared], **self.how
+            ),
+            n_missing=sum(ours[one][1] + theirs[one][1] > 0 for one in shared),
             metric=metric,
             system=candidate,
             baseline=baseline,

@@ -39,6 +39,8 @@ class Chat:
         self.tokenizer = tokenizer
         # Many questions have the same passage as their answer.
         self._answer_ids = lru_cache(maxsize=4096)(lambda text: self._end(self.text_ids(text)))
+        # Examples are counted where they are made and encoded once more where they are tuned on.
+        self._example_ids = lru_cache(maxsize=16384)(self._encode_example)
         self.end_ids = end_ids
         self.pad_id: int = (
             tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
@@ -57,6 +59,9 @@ class Chat:
         Raises:
             UserError: If the chat template rewrites the prompt once an answer follows.
         """
+        return self._example_ids(tuple(messages))
+
+    def _encode_example(self, messages: tuple[Message, ...]) -> TokenizedChat:
         prompt = self._render(messages[:-1], add_generation_prompt=True)
         whole = self._render(messages, add_generation_prompt=False)
         if not whole.startswith(prompt):
@@ -102,8 +107,9 @@ class Chat:
         return ids[: ends[-1] + 1] if ends else [*ids, self.tokenizer.eos_token_id]
 
 
+@lru_cache(maxsize=2)
 def load_chat(base_model_path: str) -> Chat:
-    """Load the tokenizer of a base model folder.
+    """Load the tokenizer of a base model folder, which does not change once it is there.
 
     Raises:
         UserError: If the tokenizer has no chat template.

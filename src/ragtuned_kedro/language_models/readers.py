@@ -58,12 +58,13 @@ def lesson_ids(chat: Chat, passage: str, asked: Sequence[tuple[str, bool]]) -> T
     `asked` holds (question, whether the passage tells the answer); yes or no are the targets.
     """
     rest, (yes, no) = _told_ids(chat)
+    start = chat.text_ids(_ASKED)
     ids = chat.text_ids(passage)
     is_target = [False] * len(ids)
     branches = []
     for question, is_told in asked:
         branches.append(len(ids))
-        before = [*chat.text_ids(_ASKED), *chat.text_ids(f" {question}"), *rest]
+        before = [*start, *chat.text_ids(f" {question}"), *rest]
         ids += [*before, yes if is_told else no]
         is_target += [False] * len(before) + [True]
     return TokenizedChat(tuple(ids), tuple(is_target), tuple(branches))
