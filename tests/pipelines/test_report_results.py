@@ -103,6 +103,7 @@ def _catalog(
         "adapter": adapter,
         "registration": REGISTRATION,
         "embedder_folder": BaseModelFolder(str(embedder), "toy", "0"),
+        "index_folder": adapter.with_name(f"{adapter.name}-indexes"),
         "params:answering": AnsweringParams(
             max_new_tokens=8, abstention="I do not know.", batch_size=2, device="cpu"
         ),
