@@ -49,8 +49,12 @@ def is_endpoint(chosen: BaseModelFolder) -> bool:
     return chosen.model_id == _ENDPOINT
 
 
-def load_embedder(embedder: Embedder, *, device: str) -> Embed:
-    """Build a function from texts to their embeddings; the weights are loaded at its first call."""
+def load_embedder(embedder: Embedder, *, device: str, kept_in: Path | None = None) -> Embed:
+    """Build a function from texts to their embeddings; the weights are loaded at its first call.
+
+    With a folder `kept_in` a local embedder's vectors are kept there (`embed_once`); what an
+    endpoint embeds is kept, and accounted for, in its own store.
+    """
     if isinstance(embedder, EmbeddingEndpoint):
         return embedder
     folder = embedder
@@ -65,7 +69,7 @@ def load_embedder(embedder: Embedder, *, device: str) -> Embed:
         )
         return np.asarray(vectors, dtype=np.float32).reshape(len(texts), -1)
 
-    return embed
+    return embed_once(embed, kept_in, model_id=folder.revision) if kept_in else embed
 
 
 def embed_once(embed: Embed, root: Path, *, model_id: str) -> Embed:

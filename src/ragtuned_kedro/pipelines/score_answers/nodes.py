@@ -15,7 +15,7 @@ from ragtuned_kedro.evaluation.scorecard import (
 )
 from ragtuned_kedro.evaluation.scorecard_plot import plot_scorecard
 from ragtuned_kedro.evaluation.verdicts import verdicts_from_scores
-from ragtuned_kedro.language_models.embedder import Embedder, embed_once, load_embedder
+from ragtuned_kedro.language_models.embedder import Embedder, load_embedder
 from ragtuned_kedro.language_models.embedding_endpoint import EmbeddingEndpoint
 from ragtuned_kedro.pipelines.lineage import find_stages, index_nodes
 from ragtuned_kedro.pipelines.systems import ALL_INDEX_COSTS, BASELINE, CANDIDATE, SYSTEMS
@@ -51,15 +51,11 @@ def measure_overlaps(
     *answers: pd.DataFrame,
 ) -> pd.DataFrame:
     """Compare the answers of all systems with the references."""
-    embed = load_embedder(embedder_folder, device=answering.device)
-    # What an endpoint embeds is kept, and accounted for, in its own store.
-    if not isinstance(embedder_folder, EmbeddingEndpoint):
-        embed = embed_once(embed, index_folder, model_id=embedder_folder.revision)
     return overlap.measure_overlaps(
         asked_queries,
         asked_assertions,
         pd.concat(answers, ignore_index=True),
-        embed=embed,
+        embed=load_embedder(embedder_folder, device=answering.device, kept_in=index_folder),
     )
 
 
