@@ -6,7 +6,7 @@ from ragtuned_kedro.language_models.chat import load_chat
 from ragtuned_kedro.language_models.spacy_pipeline import load_spacy
 from ragtuned_kedro.language_models.token_spans import load_token_spans
 from ragtuned_kedro.schemas.graph_parameters import ExtractionParams
-from ragtuned_kedro.schemas.records import BaseModelFolder, Message, TrainingExample
+from ragtuned_kedro.schemas.records import BaseModelFolder, TrainingExample
 from ragtuned_kedro.schemas.synthesis_parameters import (
     ExampleParams,
     ReadingQuestionParams,
@@ -97,16 +97,10 @@ def make_examples(
     examples: ExampleParams,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Turn pairs into chats to train on, a TrainingExample per row."""
-    chat = load_chat(base_model_folder.path)
-
-    def count_tokens(messages: tuple[Message, ...]) -> tuple[int, int]:
-        tokenized = chat.example_ids(messages)
-        return len(tokenized.ids), sum(tokenized.is_target)
-
     built, rejections = build_examples(
         training_queries,
         qa_pairs,
-        count_tokens,
+        load_chat(base_model_folder.path).count_tokens,
         system_prompt=examples.system_prompt,
         validation_share=examples.validation_share,
         opening_share=examples.opening_share,
