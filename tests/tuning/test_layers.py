@@ -34,6 +34,15 @@ def _loss_and_gradients(tuned: torch.nn.Module) -> tuple[torch.Tensor, torch.Ten
     return loss.detach(), torch.cat([one.flatten() for one in gradients])
 
 
+def test_loss_and_gradients_are_those_of_the_layers_whose_place_they_take():
+    tuned = _tuned(torch.float32)
+    loss, gradients = _loss_and_gradients(tuned)
+    speed_up(tuned)
+    faster_loss, faster = _loss_and_gradients(tuned)
+    torch.testing.assert_close(faster_loss, loss)
+    torch.testing.assert_close(faster, gradients, rtol=1e-4, atol=1e-6)
+
+
 def test_in_bfloat16_the_gradients_differ_by_rounding_only_and_are_kept_in_float32():
     tuned = _tuned(torch.bfloat16)
     _, gradients = _loss_and_gradients(tuned)
