@@ -7,6 +7,7 @@ from ragtuned_kedro.language_models.greedy import GreedyRow, decode_greedily
 from ragtuned_kedro.language_models.openings import OpeningTree
 from ragtuned_kedro.language_models.readers import Reader
 from ragtuned_kedro.language_models.recall import Recall, RecallingDecoder
+from ragtuned_kedro.language_models.reciting import Begun, Reciter
 from ragtuned_kedro.language_models.refusing import leave_words_out
 from ragtuned_kedro.language_models.rereading import token_log_probabilities
 from ragtuned_kedro.schemas.errors import UserError
@@ -16,6 +17,8 @@ RECALL = Recall(
     n_recalled=3,
     opening_tokens=4,
     keeps_to_taught_openings=False,
+    n_variants=2,
+    fork_probability=0.2,
     n_read=3,
     opening_weight=1.0,
     told_weight=0.0,
@@ -162,21 +165,23 @@ def test_what_is_said_was_recalled_and_carries_what_all_that_was_recalled_cost(m
     # A reader that knows something else than the memory: its weights are scaled.
     reader = load_reader(model, chat)
     rows = RecallingDecoder(model, reader, chat, RECALL).decode(prompts, encoded, max_new_tokens=7)
-    for row, ids, beam in zip(rows, encoded, search(model, chat, encoded), strict=True):
-        finished = decode_greedily(
-            model,
-            [[*ids, *one.ids] for one in beam],
-            max_new_tokens=3,
-            end_ids=chat.end_ids,
-            pad_id=chat.pad_id,
-        )
-        recalled = [
-            chat.decode([*one.ids, *rest.ids]) for one, rest in zip(beam, finished, strict=True)
-        ]
+    for row, beam in zip(rows, search(model, chat, encoded), strict=True):
+        begun = [Begun((), one.ids, 0 if one.has_ended else 3) for one in beam]
+        recited = Reciter(model, chat, RECALL.n_variants, RECALL.fork_probability).recite(begun)
+        recalled = [chat.decode(ids) for variants in recited.values() for ids in variants]
         assert any(chat.decode(row.ids[:3]) in text for text in recalled)
         assert len(row.ids) <= 7
-        assert row.n_decoded > len(row.ids)
+        assert row.n_decoded >= len(row.ids)
         assert row.first_token_seconds > 0
+    assert rows[0].n_decoded > len(rows[0].ids)
+
+
+def test_what_was_recited_for_one_question_costs_the_next_nothing(model, chat):
+    (prompt, *_), (ids, *_) = encode(chat)
+    decoder = RecallingDecoder(model, load_reader(model, chat), chat, RECALL)
+    (first,), (second,) = (decoder.decode([prompt], [ids], max_new_tokens=30) for _ in range(2))
+    assert first.ids == second.ids
+    assert first.n_decoded > second.n_decoded
 
 
 def load_reader(model, chat, **changes):

@@ -165,6 +165,8 @@ def test_a_fresh_process_asks_the_registered_model(client: MlflowClient, tmp_pat
                 "n_recalled": 2,
                 "opening_tokens": 2,
                 "keeps_to_taught_openings": True,
+                "n_variants": 2,
+                "fork_probability": 0.2,
                 "n_read": 1,
                 "opening_weight": 0.5,
                 "told_weight": 1.0,

@@ -39,6 +39,8 @@ def search_openings(
     among them. With a `tree` they are among its openings, fewer where it has fewer; how likely each
     of them is does not change.
     """
+    if not prompts:
+        return []
     beams: list[list[Opening]] = [[Opening((), 0.0, False)] for _ in prompts]
     steps = TokenSteps(model, prompts, pad_id=pad_id)
     for _ in range(n_tokens):

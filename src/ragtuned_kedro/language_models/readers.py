@@ -7,10 +7,12 @@ questions are taught in the very tokens in which they are asked here.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ragtuned_kedro.language_models.chat import Chat, TokenizedChat
-from ragtuned_kedro.language_models.rereading import Reading, token_log_probabilities
+from ragtuned_kedro.language_models.kept_texts import KeptTexts
+from ragtuned_kedro.language_models.rereading import Reading
 from ragtuned_kedro.language_models.shared_prefix import common_length
 
 _ASKED = "\n\nQuestion:"
@@ -26,20 +28,22 @@ class Reader:
     chat: Chat
     is_taught: bool = False
 
+    @cached_property
+    def _texts(self) -> KeptTexts:
+        return KeptTexts(self.model, self.chat.pad_id)
+
     def read(self, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Reading]:
-        """Read each (question, text), one that comes twice only once."""
+        """Read each (question, text), one that comes twice only once, and a text once for all."""
         wanted = list(dict.fromkeys(pairs))
         before = self.chat.text_ids(_ASKED)
         asked = [self.chat.text_ids(f" {question}") for question, _ in wanted]
         rest, answers = _told_ids(self.chat) if self.is_taught else ([], ())
-        told = token_log_probabilities(
-            self.model,
+        told = self._texts.log_probabilities(
             [
                 ([*self.chat.text_ids(text), *before], [*ids, *rest])
                 for (_, text), ids in zip(wanted, asked, strict=True)
             ],
             then=answers,
-            pad_id=self.chat.pad_id,
         )
         return {
             pair: Reading(one[: len(ids)], float(one[-2] - one[-1]) if self.is_taught else 0.0)

@@ -15,16 +15,17 @@ that the best sentences of several say more in as many tokens than one passage d
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 from ragtuned_kedro.language_models.asked_names import knows_names
 from ragtuned_kedro.language_models.beams import Opening, search_openings
 from ragtuned_kedro.language_models.chat import Chat
-from ragtuned_kedro.language_models.following import decode_along
 from ragtuned_kedro.language_models.greedy import GreedyRow
 from ragtuned_kedro.language_models.openings import OpeningTree
 from ragtuned_kedro.language_models.readers import Reader
+from ragtuned_kedro.language_models.reciting import Begun, Reciter
 from ragtuned_kedro.language_models.refusing import believe_in_refusals
 from ragtuned_kedro.language_models.rereading import (
     Found,
@@ -35,18 +36,23 @@ from ragtuned_kedro.language_models.rereading import (
 )
 from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.ids import fingerprint
-from ragtuned_kedro.schemas.records import Prompt
+from ragtuned_kedro.schemas.records import Message, Prompt
+
+# Goes into the name under which answers are kept: another way of answering, another number.
+_VERSION = 2
 
 
 @dataclass(frozen=True)
 class Recall:
     """How many passages are recalled, told apart by how many tokens, and when none is said.
 
-    With `keeps_to_taught_openings` nothing is recalled that begins as no answer in training did.
-    All passages are read, and of the `n_read` best the sentences, too; how likely each is to be
-    recalled counts with `opening_weight` beside what the reader finds, and with `told_weight` (of a
-    sentence alone: `sentence_told_weight`) what a taught reader thinks of it. `abstention` is the
-    answer of a model that does not know. It is given when its opening has at least the probability
+    Each is recited once for all questions (`reciting.Reciter`), in up to `n_variants` ways where a
+    second token is at least as probable as `fork_probability`. With `keeps_to_taught_openings`
+    nothing is recalled that begins as no answer in training did. All passages are read, and of the
+    `n_read` best the sentences, too; how likely each is to be recalled counts with `opening_weight`
+    beside what the reader finds, and with `told_weight` (of a sentence alone:
+    `sentence_told_weight`) what a taught reader thinks of it. `abstention` is the answer of a model
+    that does not know. It is given when its opening has at least the probability
     `abstention_probability`, with `asks_with_fewer_words` also where it has that after the question
     without one of its words, and with `refuses_unknown_names` where a name of the question stands
     in nothing that is recalled.
@@ -55,6 +61,8 @@ class Recall:
     n_recalled: int
     opening_tokens: int
     keeps_to_taught_openings: bool
+    n_variants: int
+    fork_probability: float
     n_read: int
     opening_weight: float
     told_weight: float
@@ -67,7 +75,7 @@ class Recall:
     @property
     def name(self) -> str:
         """Name the settings, as part of a model's name."""
-        return f"recall-{fingerprint(asdict(self))[:8]}"
+        return f"recall-{fingerprint([_VERSION, asdict(self)])[:8]}"
 
     @staticmethod
     def of(abstention: str, **settings: Any) -> "Recall | None":
@@ -97,28 +105,23 @@ class RecallingDecoder:
     chat: Chat
     recall: Recall
     tree: OpeningTree | None = None
-    # How each opening went on when it was last recalled; the end of an answer is a token there.
-    _last_said: dict[tuple[int, ...], list[int]] = field(default_factory=dict)
+
+    @cached_property
+    def _reciter(self) -> Reciter:
+        return Reciter(self.model, self.chat, self.recall.n_variants, self.recall.fork_probability)
 
     def decode(
         self, prompts: Sequence[Prompt], encoded: Sequence[Sequence[int]], *, max_new_tokens: int
     ) -> list[GreedyRow]:
-        """Answer each prompt with the recalled sentences that explain its last message best."""
+        """Answer each prompt with the recalled sentences that explain its last message best.
+
+        What an answer cost counts with the first prompt that it was done for.
+        """
         if not prompts:
             return []
         started = time.monotonic()
         n_tokens = min(self.recall.opening_tokens, max_new_tokens)
-        openings = search_openings(
-            self.model,
-            encoded,
-            n_openings=self.recall.n_recalled,
-            n_tokens=n_tokens,
-            end_ids=self.chat.end_ids,
-            pad_id=self.chat.pad_id,
-            tree=self.tree,
-        )
         refusal = self.chat.text_ids(self.recall.abstention)
-        least = math.log(self.recall.abstention_probability)
         beliefs = believe_in_refusals(
             self.model,
             self.chat,
@@ -126,19 +129,28 @@ class RecallingDecoder:
             refusal[:n_tokens],
             with_fewer_words=self.recall.asks_with_fewer_words,
         )
-        kept = [
-            [] if belief >= least else [one for one in beam if not _begins(refusal, one.ids)]
-            for beam, belief in zip(openings, beliefs, strict=True)
-        ]
-        recalled = self._finish(encoded, kept, max_new_tokens - n_tokens)
+        least = math.log(self.recall.abstention_probability)
+        asked = [at for at, belief in enumerate(beliefs) if belief < least]
+        found = search_openings(
+            self.model,
+            [encoded[at] for at in asked],
+            n_openings=self.recall.n_recalled,
+            n_tokens=n_tokens,
+            end_ids=self.chat.end_ids,
+            pad_id=self.chat.pad_id,
+            tree=self.tree,
+        )
+        openings: list[list[Opening]] = [[] for _ in prompts]
+        for at, beam in zip(asked, found, strict=True):
+            openings[at] = [one for one in beam if not _begins(refusal, one.ids)]
+        recalled, n_recited = self._recite(prompts, openings, max_new_tokens - n_tokens)
         passages = [
             [
-                Recalled(
-                    self.chat.decode(row.ids), self.recall.opening_weight * one.log_probability
-                )
-                for row, one in zip(rows, beam, strict=True)
+                Recalled(self.chat.decode(ids), self.recall.opening_weight * one.log_probability)
+                for one, variants in zip(beam, recited, strict=True)
+                for ids in variants
             ]
-            for rows, beam in zip(recalled, kept, strict=True)
+            for beam, recited in zip(openings, recalled, strict=True)
         ]
         if self.recall.refuses_unknown_names:
             passages = [
@@ -149,52 +161,44 @@ class RecallingDecoder:
             self._say(sentences, refusal, max_new_tokens)
             for sentences in self._read(prompts, passages)
         ]
-        n_decoded = [
-            sum(len(one.ids) for one in set(beam) - set(finished))
-            + sum(len(row.ids) for row in rows)
-            for beam, finished, rows in zip(openings, kept, recalled, strict=True)
-        ]
         # The first token can be said only when the last passage has been read.
         seconds = time.monotonic() - started
         return [
-            replace(one, first_token_seconds=seconds, n_unsaid=max(0, n - len(one.ids)))
-            for one, n in zip(said, n_decoded, strict=True)
+            replace(
+                one,
+                first_token_seconds=seconds,
+                n_unsaid=max(0, sum(len(opening.ids) for opening in beam) + n - len(one.ids)),
+            )
+            for one, beam, n in zip(said, openings, n_recited, strict=True)
         ]
 
-    def _finish(
+    def _recite(
         self,
-        encoded: Sequence[Sequence[int]],
+        prompts: Sequence[Prompt],
         openings: Sequence[Sequence[Opening]],
         max_new_tokens: int,
-    ) -> list[list[GreedyRow]]:
-        """Go on greedily, by `max_new_tokens` more, from every opening that has not ended."""
+    ) -> tuple[list[list[list[list[int]]]], list[int]]:
+        """Recite every opening of every prompt; also how many tokens that took for each prompt.
+
+        An opening that has ended is a whole answer.
+        """
         begun = [
-            (ids, one.ids)
-            for ids, beam in zip(encoded, openings, strict=True)
-            for one in beam
-            if not one.has_ended
-        ]
-        finished = decode_along(
-            self.model,
-            [[*ids, *opening] for ids, opening in begun],
-            [self._last_said.get(opening, []) for _, opening in begun],
-            max_new_tokens=max_new_tokens,
-            end_ids=self.chat.end_ids,
-            pad_id=self.chat.pad_id,
-        )
-        for (_, opening), row in zip(begun, finished, strict=True):
-            end = [min(self.chat.end_ids)] if row.has_ended else []
-            self._last_said[opening] = [*row.ids, *end]
-        rest = iter(finished)
-        return [
             [
-                GreedyRow(list(one.ids), has_ended=True)
-                if one.has_ended
-                else _join(one, next(rest))
+                Begun(_before(prompt), one.ids, 0 if one.has_ended else max_new_tokens)
                 for one in beam
             ]
-            for beam in openings
+            for prompt, beam in zip(prompts, openings, strict=True)
         ]
+        new = set(self._reciter.missing(one for beam in begun for one in beam))
+        recited = self._reciter.recite(one for beam in begun for one in beam)
+        n_recited = []
+        for beam in begun:
+            first = new.intersection(beam)
+            new -= first
+            n_recited.append(
+                sum(len(ids) - len(one.opening) for one in first for ids in recited[one])
+            )
+        return [[recited[one] for one in beam] for beam in begun], n_recited
 
     def _read(
         self, prompts: Sequence[Prompt], recalled: Sequence[Sequence[Recalled]]
@@ -252,9 +256,9 @@ def _knows_names(prompt: Prompt, recalled: Sequence[Recalled]) -> bool:
     return knows_names(prompt.messages[-1].content, (one.text for one in recalled))
 
 
+def _before(prompt: Prompt) -> tuple[Message, ...]:
+    return tuple(one for one in prompt.messages if one.role == "system")
+
+
 def _begins(whole: Sequence[int], start: Sequence[int]) -> bool:
     return tuple(whole[: len(start)]) == tuple(start)
-
-
-def _join(opening: Opening, rest: GreedyRow) -> GreedyRow:
-    return replace(rest, ids=[*opening.ids, *rest.ids])

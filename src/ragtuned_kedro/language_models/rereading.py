@@ -153,13 +153,29 @@ def _read_portion(
     hidden = model.base_model(
         input_ids=torch.tensor(rows, device=device), use_cache=False
     ).last_hidden_state
+    return read_off(model, hidden, [(len(prefix) - 1, rest) for prefix, rest in pairs], then)
+
+
+def read_off(
+    model: Any,
+    hidden: torch.Tensor,
+    rows: Sequence[tuple[int, Sequence[int]]],
+    then: Sequence[int] = (),
+) -> list[torch.Tensor]:
+    """Read off what a model has found likely: of each row its continuation, and `then` behind it.
+
+    hidden (rows, seq, width); of each row the place that predicts the first token of its
+    continuation. The output head is applied to nothing else.
+    """
     places = [
-        (row, len(prefix) - 1 + at)
-        for row, (prefix, rest) in enumerate(pairs)
+        (row, start + at)
+        for row, (start, rest) in enumerate(rows)
         for at in (*range(len(rest)), *[len(rest)] * len(then))
     ]
-    at_row, at_place = torch.tensor(places, device=device).unbind(-1)
+    at_row, at_place = torch.tensor(places, device=hidden.device).unbind(-1)
     logits = model.get_output_embeddings()(hidden[at_row, at_place]).float()
-    targets = torch.tensor([one for _, rest in pairs for one in (*rest, *then)], device=device)
+    targets = torch.tensor(
+        [one for _, rest in rows for one in (*rest, *then)], device=hidden.device
+    )
     gains = logits.gather(1, targets[:, None])[:, 0] - logits.logsumexp(-1)
-    return list(gains.cpu().split([len(rest) + len(then) for _, rest in pairs]))
+    return list(gains.cpu().split([len(rest) + len(then) for _, rest in rows]))

@@ -32,12 +32,16 @@ from ragtuned_kedro.language_models.weights import (
 from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.records import AdapterCard, BaseModelFolder, Completion, Prompt
 
+# Of so many questions in a batch one is asked where every one of them recalls several passages.
+_SHARE_RECALLING = 4
+
 
 class LocalModel:
     """Weights, tokenizer and chat template; answers depend on nothing else.
 
     The weights are loaded when the first prompt comes, so a run whose answers are all known
-    already costs no load.
+    already costs no load. `in_turn` answers one batch after the other, as a decoder asks for that
+    keeps what it has read for those that follow.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class LocalModel:
         model_id: str,
         batch_size: int,
         n_threads: int,
+        in_turn: bool = False,
     ) -> None:
         self._load_decoder = load_decoder
         self._loaded: Decoder | None = None
@@ -55,6 +60,7 @@ class LocalModel:
         self._model_id = model_id
         self._batch_size = batch_size
         self._n_threads = n_threads or torch.get_num_threads()
+        self._in_turn = in_turn
 
     @property
     def model_id(self) -> str:
@@ -104,7 +110,9 @@ class LocalModel:
             for start in range(0, len(order), self._batch_size)
         ]
         with (
-            _share_cores(self._n_threads, len(batches), self._device) as pool,
+            _share_cores(
+                self._n_threads, 1 if self._in_turn else len(batches), self._device
+            ) as pool,
             tqdm(
                 total=len(prompts), desc="answering", unit="query", disable=len(prompts) < 2
             ) as bar,
@@ -224,8 +232,9 @@ def load_local_model(
         load_decoder,
         chat,
         model_id=f"{name}+{template}" + (f"+{recall.name}" if recall else ""),
-        batch_size=max(1, batch_size // recall.n_recalled) if recall else batch_size,
+        batch_size=max(1, batch_size // _SHARE_RECALLING) if recall else batch_size,
         n_threads=n_threads,
+        in_turn=recall is not None,
     )
 
 

@@ -32,6 +32,10 @@ class RecallParams(Block):
     n_recalled: int = Field(ge=1, description="passages recalled and read per question")
     opening_tokens: int = Field(ge=1, description="tokens by which passages are told apart")
     keeps_to_taught_openings: bool
+    n_variants: int = Field(ge=1, description="passages recited of those that begin alike")
+    fork_probability: float = Field(
+        gt=0, le=1, description="of a second token, from which on it is recited as well"
+    )
     n_read: int = Field(ge=1, description="best passages whose sentences are read one by one")
     opening_weight: float = Field(
         ge=0, description="of how likely a passage is recalled, beside how well it answers"

@@ -5,6 +5,7 @@ that a training step spends most of its time between the products. What stands h
 numbers of the layers it takes the place of, up to rounding, in about half of the time.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -28,13 +29,13 @@ def speed_up(tuned: Any) -> None:
     for module in tuned.modules():
         kind = type(module).__name__
         if isinstance(module, LoraLinear) and _is_bare(module):
-            module.forward = partial(_apply_lora, module)
+            _compute(module, _apply_lora, module)
         elif plain and kind.endswith("RMSNorm"):
-            module.forward = partial(_apply_norm, module.weight, module.variance_epsilon)
+            _compute(module, _apply_norm, module.weight, module.variance_epsilon)
         elif plain and kind.endswith("MLP") and _are_bare(module, "gate_proj", "up_proj"):
-            module.forward = partial(_apply_gated, module)
+            _compute(module, _apply_gated, module)
         elif kind == "LlamaAttention" and _are_bare(module, "q_proj", "k_proj", "v_proj"):
-            module.forward = partial(_apply_attention, module)
+            _compute(module, _apply_attention, module)
     if plain and not getattr(tuned.config, "attention_dropout", 0):
         AttentionInterface.register(_ATTENTION, attend_causally)
         tuned.get_base_model().set_attn_implementation(_ATTENTION)
@@ -138,7 +139,8 @@ class _Turn(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Any) -> Any:
         grad = gradients[0].transpose(1, 2)
         grad_x = torch.empty(grad.shape, dtype=grad.dtype)
-        _turn(grad, grad_x, *ctx.saved_tensors, -1)
+        cos, sin = ctx.saved_tensors
+        _turn(grad, grad_x, cos, sin, -1)
         return grad_x, None, None
 
 
@@ -168,6 +170,10 @@ class _Norm(torch.autograd.Function):
         along = torch.linalg.vecdot(grad, normal).div_(normal.shape[-1]).unsqueeze(-1)
         grad_x = grad.addcmul_(normal, along, value=-1).mul_(inverse)
         return grad_x.to(gradients[0].dtype), None, None
+
+
+def _compute(module: Any, how: Callable[..., Any], *known: Any) -> None:
+    module.forward = partial(how, *known)
 
 
 def _project(x: torch.Tensor, *layers: LoraLinear) -> tuple[torch.Tensor, ...]:
