@@ -63,9 +63,8 @@ def _step(
 
     logits (open beams, vocabulary) stand in the order of the open beams.
     """
-    best = logits.topk(n_openings, dim=-1).indices.tolist()
     norms = logits.logsumexp(-1)
-    rows = iter(range(len(best)))
+    rows = iter(range(len(logits)))
     grown_beams: list[list[Opening]] = []
     parents: list[int] = []
     for beam in beams:
@@ -76,7 +75,7 @@ def _step(
                 continue
             row = next(rows)
             taught = tree.next_after(one.ids) if tree else None
-            tokens = best[row] if taught is None else taught
+            tokens = logits[row].topk(n_openings).indices.tolist() if taught is None else taught
             gains = (logits[row, tokens] - norms[row]).tolist()
             grown += [
                 (_grow(one, token, gain, end_ids), row)

@@ -36,8 +36,8 @@ class KeptTexts:
 
         The text of a pair holds at least two tokens.
         """
-        # Texts of one length stand side by side, so that little is padded.
-        order = sorted(range(len(pairs)), key=lambda at: (len(pairs[at][0]), len(pairs[at][1])))
+        # Padding behind a continuation is computed as its tokens are, before a text only seen.
+        order = sorted(range(len(pairs)), key=lambda at: (len(pairs[at][1]), len(pairs[at][0])))
         told: dict[int, torch.Tensor] = {}
         for start in range(0, len(order), _PORTION):
             portion = order[start : start + _PORTION]

@@ -72,11 +72,13 @@ class Reciter:
         rows = [(at, found[0]) for at, found in enumerate(variants)]
         least = math.log(self.fork_probability)
         for _ in range(n_more):
-            best = steps.logits().float().log_softmax(-1).topk(2)
+            logits = steps.logits().float()
+            best = logits.topk(2)
+            chances = best.values[:, 1] - logits.logsumexp(-1)
             grown: list[tuple[int, list[int]]] = []
             parents: list[int] = []
-            for row, ((at, ids), (first, second), (_, chance)) in enumerate(
-                zip(rows, best.indices.tolist(), best.values.tolist(), strict=True)
+            for row, ((at, ids), (first, second), chance) in enumerate(
+                zip(rows, best.indices.tolist(), chances.tolist(), strict=True)
             ):
                 branches = [(first, ids)]
                 if len(variants[at]) < self.n_variants and chance >= least:

@@ -32,10 +32,6 @@ from ragtuned_kedro.language_models.weights import (
 from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.records import AdapterCard, BaseModelFolder, Completion, Prompt
 
-# Of so many questions in a batch one is asked where every one of them recalls several passages.
-_SHARE_RECALLING = 4
-
-
 class LocalModel:
     """Weights, tokenizer and chat template; answers depend on nothing else.
 
@@ -190,7 +186,7 @@ def load_local_model(
 
     With `recall` it answers from what it recalls, and a reader reads that again: the bare base
     model, with the reader's adapter where one lies beside the adapter. Without, it answers
-    greedily. `batch_size` counts sequences that are decoded together.
+    greedily. `batch_size` counts questions that are answered together.
 
     An adapter that was tuned on NF4-rounded weights is merged into weights rounded the same way;
     without an adapter the weights are the base model's own.
@@ -232,7 +228,7 @@ def load_local_model(
         load_decoder,
         chat,
         model_id=f"{name}+{template}" + (f"+{recall.name}" if recall else ""),
-        batch_size=max(1, batch_size // _SHARE_RECALLING) if recall else batch_size,
+        batch_size=batch_size,
         n_threads=n_threads,
         in_turn=recall is not None,
     )
