@@ -4,9 +4,11 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -31,6 +33,7 @@ from ragtuned_kedro.language_models.weights import (
 )
 from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.records import AdapterCard, BaseModelFolder, Completion, Prompt
+
 
 class LocalModel:
     """Weights, tokenizer and chat template; answers depend on nothing else.
@@ -57,6 +60,7 @@ class LocalModel:
         self._batch_size = batch_size
         self._n_threads = n_threads or torch.get_num_threads()
         self._in_turn = in_turn
+        self._turn: AbstractContextManager[Any] = Lock() if in_turn else nullcontext()
 
     @property
     def model_id(self) -> str:
@@ -131,7 +135,7 @@ class LocalModel:
         started = time.monotonic()
         room = self._context - max_new_tokens
         fitting = [at for at, ids in enumerate(encoded) if len(ids) <= room]
-        with PeakMemory(self._device) as peak:
+        with self._turn, PeakMemory(self._device) as peak:
             rows = iter(
                 self._decoder.decode(
                     [prompts[at] for at in fitting],

@@ -26,6 +26,7 @@ def speed_up(tuned: Any) -> None:
     model. Everything else stays as it is.
     """
     plain = tuned.config.model_type in _PLAIN_MODELS
+    attends = plain and not getattr(tuned.config, "attention_dropout", 0)
     for module in tuned.modules():
         kind = type(module).__name__
         if isinstance(module, LoraLinear) and _is_bare(module):
@@ -34,9 +35,11 @@ def speed_up(tuned: Any) -> None:
             _compute(module, _apply_norm, module.weight, module.variance_epsilon)
         elif plain and kind.endswith("MLP") and _are_bare(module, "gate_proj", "up_proj"):
             _compute(module, _apply_gated, module)
-        elif kind == "LlamaAttention" and _are_bare(module, "q_proj", "k_proj", "v_proj"):
+        elif (
+            attends and kind == "LlamaAttention" and _are_bare(module, "q_proj", "k_proj", "v_proj")
+        ):
             _compute(module, _apply_attention, module)
-    if plain and not getattr(tuned.config, "attention_dropout", 0):
+    if attends:
         AttentionInterface.register(_ATTENTION, attend_causally)
         tuned.get_base_model().set_attn_implementation(_ATTENTION)
 
