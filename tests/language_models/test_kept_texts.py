@@ -26,7 +26,11 @@ def count_tokens(model, monkeypatch):
 @pytest.mark.parametrize("then", [(), (13, 14)])
 def test_reading_after_a_kept_text_gives_the_numbers_of_reading_both(model, chat, then):
     kept = KeptTexts(model, chat.pad_id)
-    expected = token_log_probabilities(model, PAIRS, pad_id=chat.pad_id, then=then)
+    expected = token_log_probabilities(model, PAIRS, pad_id=chat.pad_id)
+    for token in then:
+        pairs = [(text, [*rest, token]) for text, rest in PAIRS]
+        further = token_log_probabilities(model, pairs, pad_id=chat.pad_id)
+        expected = [torch.cat([a, b[-1:]]) for a, b in zip(expected, further, strict=True)]
     for _ in range(2):
         for found, one in zip(kept.log_probabilities(PAIRS, then=then), expected, strict=True):
             torch.testing.assert_close(found, one, rtol=1e-4, atol=1e-4)

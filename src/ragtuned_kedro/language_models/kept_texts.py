@@ -34,7 +34,8 @@ class KeptTexts:
     ) -> list[torch.Tensor]:
         """Tell what `rereading.token_log_probabilities` tells of pairs of text and continuation.
 
-        The text of a pair holds at least two tokens.
+        Behind these stands how likely each of `then` is to come next. The text of a pair holds at
+        least two tokens.
         """
         # Padding behind a continuation is computed as its tokens are, before a text only seen.
         order = sorted(range(len(pairs)), key=lambda at: (len(pairs[at][1]), len(pairs[at][0])))

@@ -51,7 +51,8 @@ class Reciter:
         wanted = list(dict.fromkeys(openings))
         if len(self._kept) > _MOST_KEPT:
             self._kept.clear()
-        for n_more, alike in groupby(self.missing(wanted), key=lambda one: one.n_more):
+        new = sorted(self.missing(wanted), key=lambda one: one.n_more)
+        for n_more, alike in groupby(new, key=lambda one: one.n_more):
             missing = list(alike)
             for start in range(0, len(missing), _TOGETHER):
                 part = missing[start : start + _TOGETHER]

@@ -121,19 +121,17 @@ def token_log_probabilities(
     pairs: Sequence[tuple[Sequence[int], Sequence[int]]],
     *,
     pad_id: int,
-    then: Sequence[int] = (),
 ) -> list[torch.Tensor]:
     """Tell, in nats, how likely each token of the second of each pair is after those before it.
 
-    Behind these stands how likely each of `then` is to come next. The pairs (prefix, continuation)
-    are read a portion at a time, the short ones first, because the logits of all of them would take
-    gigabytes.
+    The pairs (prefix, continuation) are read a portion at a time, the short ones first, because the
+    logits of all of them would take gigabytes.
     """
     order = sorted(range(len(pairs)), key=lambda at: sum(map(len, pairs[at])))
     told: dict[int, torch.Tensor] = {}
     for start in range(0, len(order), _PORTION):
         portion = order[start : start + _PORTION]
-        read = _read_portion(model, [pairs[at] for at in portion], pad_id, then)
+        read = _read_portion(model, [pairs[at] for at in portion], pad_id)
         told |= dict(zip(portion, read, strict=True))
     return [told[at] for at in range(len(pairs))]
 
@@ -142,7 +140,6 @@ def _read_portion(
     model: Any,
     pairs: Sequence[tuple[Sequence[int], Sequence[int]]],
     pad_id: int,
-    then: Sequence[int],
 ) -> list[torch.Tensor]:
     # Padding stands on the right, where causal attention does not look.
     width = max(len(prefix) + len(rest) for prefix, rest in pairs)
@@ -153,7 +150,7 @@ def _read_portion(
     hidden = model.base_model(
         input_ids=torch.tensor(rows, device=device), use_cache=False
     ).last_hidden_state
-    return read_off(model, hidden, [(len(prefix) - 1, rest) for prefix, rest in pairs], then)
+    return read_off(model, hidden, [(len(prefix) - 1, rest) for prefix, rest in pairs])
 
 
 def read_off(
@@ -162,7 +159,7 @@ def read_off(
     rows: Sequence[tuple[int, Sequence[int]]],
     then: Sequence[int] = (),
 ) -> list[torch.Tensor]:
-    """Read off what a model has found likely: of each row its continuation, and `then` behind it.
+    """Read off what a model has found likely: of each row its continuation, and `then` next.
 
     hidden (rows, seq, width); of each row the place that predicts the first token of its
     continuation. The output head is applied to nothing else.
