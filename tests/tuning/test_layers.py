@@ -1,23 +1,31 @@
+import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
-from torch.nn.functional import scaled_dot_product_attention
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
-from ragtuned_kedro.tuning.layers import attend_causally, speed_up
+from ragtuned_kedro.language_models.chat import TokenizedChat
+from ragtuned_kedro.tuning.layers import speed_up, takes_packed
+from ragtuned_kedro.tuning.layout import pack, pad
+from ragtuned_kedro.tuning.loss import summed_loss
+
+_N_TOKENS = 90
 
 
-def _tuned(dtype: torch.dtype, *, dropout: float = 0.0) -> torch.nn.Module:
+def _tuned(dtype: torch.dtype, *, dropout: float = 0.0, kind: str = "llama") -> torch.nn.Module:
     torch.manual_seed(3)
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=90,
-            hidden_size=64,
-            intermediate_size=96,
-            num_hidden_layers=3,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-        )
+    config = AutoConfig.for_model(
+        kind,
+        vocab_size=_N_TOKENS,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
     )
+    model = AutoModelForCausalLM.from_config(config)
     lora = LoraConfig(r=4, lora_alpha=8, lora_dropout=dropout, target_modules="all-linear")
     tuned = get_peft_model(model.to(dtype).requires_grad_(False), lora)
     for name, one in tuned.named_parameters():
@@ -26,18 +34,35 @@ def _tuned(dtype: torch.dtype, *, dropout: float = 0.0) -> torch.nn.Module:
     return tuned.train()
 
 
-def _loss_and_gradients(tuned: torch.nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
-    ids = torch.randint(90, (3, 11), generator=torch.Generator().manual_seed(5))
-    loss = tuned(input_ids=ids, labels=ids, use_cache=False).loss
+def _chat(ids: list[int], is_target: list[bool], branches: tuple[int, ...] = ()) -> TokenizedChat:
+    return TokenizedChat(tuple(ids), tuple(is_target), branches)
+
+
+_CHATS = [
+    _chat([1, 2, 3, *range(10 + n, 20 + 2 * n)], [False] * 8 + [True] * (n + 5)) for n in range(4)
+]
+
+
+def _loss_and_gradients(
+    tuned: torch.nn.Module, chats: list[TokenizedChat] = _CHATS
+) -> tuple[torch.Tensor, torch.Tensor]:
+    model = tuned.get_base_model()
+    if takes_packed(model):
+        layout = pack(chats, device="cpu")
+    else:
+        layout = pad(chats, pad_id=0, dtype=model.dtype, device="cpu")
+    loss = summed_loss(model, layout)
     trained = [one for one in tuned.parameters() if one.requires_grad]
     gradients = torch.autograd.grad(loss, trained)
     return loss.detach(), torch.cat([one.flatten() for one in gradients])
 
 
-def test_loss_and_gradients_are_those_of_the_layers_whose_place_they_take():
-    tuned = _tuned(torch.float32)
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3"])
+def test_loss_and_gradients_are_those_of_the_layers_whose_place_they_take(kind):
+    tuned = _tuned(torch.float32, kind=kind)
     loss, gradients = _loss_and_gradients(tuned)
     speed_up(tuned)
+    assert takes_packed(tuned.get_base_model())
     faster_loss, faster = _loss_and_gradients(tuned)
     torch.testing.assert_close(faster_loss, loss)
     torch.testing.assert_close(faster, gradients, rtol=1e-4, atol=1e-6)
@@ -61,25 +86,23 @@ def test_a_layer_with_dropout_keeps_its_own_computation():
     assert first != second
 
 
-def test_no_position_sees_what_comes_after_it():
-    query, key, value = torch.randn(3, 1, 4, 6, 8).unbind(0)
-    seen, _ = attend_causally(None, query, key[:, :2], value[:, :2], None, scaling=0.3)
-    changed = value[:, :2].clone()
-    changed[:, :, 4:] += 1
-    again, _ = attend_causally(None, query, key[:, :2], changed, None, scaling=0.3)
-    torch.testing.assert_close(again[:, :4], seen[:, :4])
-    assert not torch.allclose(again[:, 4:], seen[:, 4:])
+@st.composite
+def _some_chats(draw):
+    tokens = st.lists(st.integers(3, 6), min_size=1, max_size=9)
+    ids, branches = draw(tokens), []
+    for _ in range(draw(st.integers(0, 3))):
+        branches.append(len(ids))
+        ids += draw(tokens)
+    is_target = draw(st.lists(st.booleans(), min_size=len(ids), max_size=len(ids)))
+    return _chat(ids, is_target, tuple(branches))
 
 
-def test_a_mask_takes_the_place_of_the_causal_one():
-    torch.manual_seed(1)
-    query, key, value = torch.randn(3, 2, 4, 6, 8).unbind(0)
-    key, value = key[:, :2], value[:, :2]
-    is_seen = torch.rand(2, 1, 6, 6) > 0.5
-    is_seen |= torch.eye(6, dtype=torch.bool)
-    mask = torch.zeros(2, 1, 6, 6).masked_fill(~is_seen, float("-inf"))
-    seen, _ = attend_causally(None, query, key, value, mask, scaling=0.3)
-    expected = scaled_dot_product_attention(
-        query, key, value, attn_mask=mask, scale=0.3, enable_gqa=True
-    )
-    torch.testing.assert_close(seen, expected.transpose(1, 2), rtol=1e-4, atol=1e-5)
+@given(st.lists(_some_chats(), min_size=1, max_size=4))
+@settings(max_examples=60, deadline=None)
+def test_packed_or_padded_with_branches_or_without_the_numbers_are_the_same(chats):
+    assume(any(any(chat.is_target[1:]) for chat in chats))
+    tuned = _tuned(torch.float32)
+    padded = _loss_and_gradients(tuned, chats)
+    speed_up(tuned)
+    packed = _loss_and_gradients(tuned, chats)
+    torch.testing.assert_close(packed, padded, rtol=1e-3, atol=1e-4)

@@ -11,8 +11,14 @@ from ragtuned_kedro.language_models.weights import Quantization, load_weights
 from ragtuned_kedro.tuning.adapter import LoraShape, attach_adapter
 from ragtuned_kedro.tuning.batches import plan_epoch
 from ragtuned_kedro.tuning.gradients import Learner
-from ragtuned_kedro.tuning.loss import pad_right, summed_loss
+from ragtuned_kedro.tuning.layers import takes_packed
+from ragtuned_kedro.tuning.layout import pack, pad
+from ragtuned_kedro.tuning.loss import summed_loss
 from ragtuned_kedro.tuning.schedule import learning_rate_at
+
+
+def _padded(chats):
+    return pad(chats, pad_id=0, dtype=torch.float32, device="cpu")
 
 
 @given(
@@ -57,8 +63,8 @@ def test_only_answers_are_counted_and_padding_changes_nothing(toy_model):
     )
     short = TokenizedChat(ids=(1, 9, 8, 7), is_target=(False, False, True, True))
     long = TokenizedChat(ids=(1, 5, 6, 7, 8, 9), is_target=(False,) * 5 + (True,))
-    ids, is_target = pad_right([short, long], pad_id=0, device="cpu")
-    together = summed_loss(model, ids, is_target)
+    padded = _padded([short, long])
+    together = summed_loss(model, padded)
     logits = [model(input_ids=torch.tensor([chat.ids])).logits[0] for chat in (short, long)]
     alone = cross_entropy(logits[0][1:3], torch.tensor([8, 7]), reduction="sum") + cross_entropy(
         logits[1][4:5], torch.tensor([9]), reduction="sum"
@@ -66,7 +72,7 @@ def test_only_answers_are_counted_and_padding_changes_nothing(toy_model):
     torch.testing.assert_close(together, alone)
     # A model that scales its own logits goes another way to the same numbers.
     model.config.logit_scale = 1.0
-    torch.testing.assert_close(summed_loss(model, ids, is_target), alone)
+    torch.testing.assert_close(summed_loss(model, padded), alone)
 
 
 def test_a_loss_in_portions_has_the_gradients_of_the_whole(toy_model, monkeypatch):
@@ -77,11 +83,11 @@ def test_a_loss_in_portions_has_the_gradients_of_the_whole(toy_model, monkeypatc
         device="cpu",
     )
     weight = model.model.layers[0].mlp.up_proj.weight.requires_grad_()
-    ids = torch.arange(3, 17).reshape(2, 7)
-    is_target = torch.arange(7).repeat(2, 1) > 2
-    in_portions = torch.autograd.grad(summed_loss(model, ids, is_target) / 3, weight)
+    is_target = (False,) * 3 + (True,) * 4
+    padded = _padded([TokenizedChat(tuple(range(at, at + 7)), is_target) for at in (3, 10)])
+    in_portions = torch.autograd.grad(summed_loss(model, padded) / 3, weight)
     model.config.logit_scale = 1.0
-    whole = torch.autograd.grad(summed_loss(model, ids, is_target) / 3, weight)
+    whole = torch.autograd.grad(summed_loss(model, padded) / 3, weight)
     torch.testing.assert_close(in_portions, whole)
 
 
@@ -91,6 +97,7 @@ def test_branches_do_not_see_each_other(toy_model, is_sped_up):
     model = load_weights(toy_model, quantization=quantization, device="cpu")
     if is_sped_up:
         model = attach_adapter(model, LoraShape(2, 4, 0.0, "all-linear"), seed=0).get_base_model()
+    assert takes_packed(model) == is_sped_up
     stem, branches = (5, 6, 7), [(8, 9), (10, 11, 12), (13, 3, 4, 14)]
     together = TokenizedChat(
         (*stem, *branches[0], *branches[1], *branches[2]),
@@ -118,11 +125,30 @@ def test_branches_do_not_see_each_other(toy_model, is_sped_up):
 def test_a_choice_among_tokens_leaves_the_others_out_of_account(toy_model):
     quantization = Quantization(kind="none", double_quant=False, compute_dtype="float32")
     model = load_weights(toy_model, quantization=quantization, device="cpu")
-    ids = torch.tensor([[5, 6, 9], [7, 8, 4]])
-    is_target = torch.tensor([[False, False, True]] * 2)
-    logits = model(input_ids=ids).logits[:, 1][:, [4, 9]]
+    padded = _padded([TokenizedChat(ids, (False, False, True)) for ids in ((5, 6, 9), (7, 8, 4))])
+    logits = model(input_ids=padded.ids).logits[:, 1][:, [4, 9]]
     expected = cross_entropy(logits, torch.tensor([1, 0]), reduction="sum")
     among = torch.tensor([4, 9])
-    torch.testing.assert_close(summed_loss(model, ids, is_target, among=among), expected)
+    torch.testing.assert_close(summed_loss(model, padded, among=among), expected)
     model.config.logit_scale = 1.0
-    torch.testing.assert_close(summed_loss(model, ids, is_target, among=among), expected)
+    torch.testing.assert_close(summed_loss(model, padded, among=among), expected)
+
+
+def _chat(ids, targets, branches=()):
+    return TokenizedChat(tuple(ids), tuple(at in targets for at in range(len(ids))), branches)
+
+
+def test_packed_chats_hold_what_they_share_once_and_nothing_that_no_target_needs():
+    one, other = _chat([1, 2, 5, 6, 7], {3, 4}), _chat([1, 2, 8, 9, 3, 4], {4})
+    packed = pack([one, other], device="cpu")
+    # Shared, then what each goes on with: no last target, and not what follows the other's.
+    assert packed.ids.tolist() == [[1, 2, 5, 6, 8, 9]]
+    assert packed.known["position_ids"].tolist() == [[0, 1, 2, 3, 2, 3]]
+    assert packed.targets.tolist() == [6, 7, 3]
+    assert packed.places.tolist() == [2, 3, 5]
+
+
+def test_one_place_predicts_what_follows_in_every_chat():
+    packed = pack([_chat([1, 2, 5], {2}), _chat([1, 2, 6], {2})], device="cpu")
+    assert packed.ids.tolist() == [[1, 2]]
+    assert (packed.places.tolist(), packed.targets.tolist()) == ([1, 1], [5, 6])

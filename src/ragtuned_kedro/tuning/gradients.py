@@ -8,7 +8,9 @@ from typing import Any
 import torch
 
 from ragtuned_kedro.language_models.chat import TokenizedChat
-from ragtuned_kedro.tuning.loss import keep_branches_apart, pad_right, summed_loss
+from ragtuned_kedro.tuning.layers import takes_packed
+from ragtuned_kedro.tuning.layout import pack, pad
+from ragtuned_kedro.tuning.loss import summed_loss
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,13 @@ class Learner:
         return total / _count_targets(chats)
 
     def _summed_loss(self, chats: Sequence[TokenizedChat]) -> torch.Tensor:
-        ids, is_target = pad_right(chats, pad_id=self.pad_id, device=self.device)
-        branching = keep_branches_apart(chats, dtype=self.model.dtype, device=self.device)
+        layout = (
+            pack(chats, device=self.device)
+            if takes_packed(self.model)
+            else pad(chats, pad_id=self.pad_id, dtype=self.model.dtype, device=self.device)
+        )
         among = torch.tensor(self.among, device=self.device) if self.among else None
-        return summed_loss(self.model, ids, is_target, among=among, **branching)
+        return summed_loss(self.model, layout, among=among)
 
 
 @contextmanager

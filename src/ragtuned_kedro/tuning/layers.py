@@ -13,10 +13,12 @@ import torch
 from peft.tuners.lora import Linear as LoraLinear
 from transformers import AttentionInterface
 
+from ragtuned_kedro.tuning.layout import Branches, Family
+
 # Models whose layers are exactly those below: pre-normalised with a frozen root-mean-square norm,
 # causal attention over all that came before, neither capped nor windowed.
 _PLAIN_MODELS = frozenset({"llama", "qwen2", "qwen3"})
-_ATTENTION = "short_causal"
+_ATTENTION = "in_families"
 
 
 def speed_up(tuned: Any) -> None:
@@ -40,11 +42,16 @@ def speed_up(tuned: Any) -> None:
         ):
             _compute(module, _apply_attention, module)
     if attends:
-        AttentionInterface.register(_ATTENTION, attend_causally)
+        AttentionInterface.register(_ATTENTION, attend_in_families)
         tuned.get_base_model().set_attn_implementation(_ATTENTION)
 
 
-def attend_causally(
+def takes_packed(model: Any) -> bool:
+    """Tell whether a model's attention takes chats as `layout.pack` lays them out."""
+    return bool(model.config._attn_implementation == _ATTENTION)
+
+
+def attend_in_families(
     module: Any,
     query: torch.Tensor,
     key: torch.Tensor,
@@ -52,31 +59,17 @@ def attend_causally(
     attention_mask: torch.Tensor | None,
     *,
     scaling: float,
+    families: tuple[Family, ...],
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Let every position attend to itself and to all before it, or as the mask says.
+    """Let every position of a packed row attend to itself and to what its family puts before it.
 
-    query (batch, heads, seq, dim); key and value (batch, groups, seq, dim) without the heads that
-    share them being copied. Returns (batch, seq, heads, dim). Flash attention is made for
-    sequences longer than a question: at 40 tokens it takes eight times as long as these products.
-
-    `attention_mask` (batch, 1, seq, seq) is added to the scores in place of the causal one.
+    query (1, heads, seq, dim); key and value (1, groups, seq, dim), without the heads that share
+    them being copied. Returns (1, seq, heads, dim). Flash attention is made for sequences longer
+    than a question: at 40 tokens it takes eight times as long as the products here.
     """
-    batch, heads, seq, dim = query.shape
-    groups = key.shape[1]
-    shared = heads // groups
-    if attention_mask is None:
-        later = torch.full((1, seq, seq), float("-inf"), dtype=query.dtype).triu_(1)
-    else:
-        later = attention_mask.repeat(1, groups, 1, 1).flatten(0, 1)
-    scores = torch.baddbmm(
-        later.repeat(1, shared, 1).expand(batch * groups, shared * seq, seq),
-        query.reshape(batch * groups, shared * seq, dim),
-        key.reshape(batch * groups, seq, dim).transpose(1, 2),
-        alpha=scaling,
-    )
-    seen = torch.bmm(scores.softmax(-1), value.reshape(batch * groups, seq, dim))
-    return seen.view(batch, heads, seq, dim).transpose(1, 2), None
+    rows = (one[0].transpose(0, 1) for one in (query, key, value))
+    return _Attend.apply(*rows, None, scaling, families)[None], None
 
 
 class _Lora(torch.autograd.Function):
@@ -123,32 +116,125 @@ class _Lora(torch.autograd.Function):
         return grad_x, None, *of_factors
 
 
-class _Turn(torch.autograd.Function):
-    """Turn queries or keys by their positions (RoPE, Su et al., arXiv 2104.09864).
+class _Attend(torch.autograd.Function):
+    """Causal attention within families: a stem, and branches that see the stem and themselves.
 
-    x (batch, seq, heads, dim); cos and sin (batch or 1, seq, 1, dim / 2). Returns (batch, heads,
-    seq, dim) in memory as it is multiplied next.
+    query (seq, heads, dim), key and value (seq, groups, dim); `angles` are None, or cos and sin
+    (seq, dim / 2) by which queries and keys are turned first (RoPE, Su et al., arXiv 2104.09864).
+    Returns (seq, heads, dim).
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Any, cos: Any, sin: Any) -> torch.Tensor:
-        ctx.save_for_backward(cos, sin)
-        batch, seq, heads, dim = x.shape
-        turned = x.new_empty(batch, heads, seq, dim)
-        _turn(x, turned.transpose(1, 2), cos, sin, 1)
-        return turned
+    def forward(
+        ctx: Any, query: Any, key: Any, value: Any, angles: Any, scaling: float, families: Any
+    ) -> torch.Tensor:
+        seen = torch.empty(query.shape, dtype=query.dtype)
+        ctx.scaling, ctx.families, ctx.angles = scaling, families, angles
+        ctx.shapes = query.shape, key.shape
+        kept = []
+        for family in families:
+            before = None
+            for sequences in _sequences(family):
+                queries = _spread(query, sequences, angles)
+                keys = _spread(key, sequences, angles, before and before[0])
+                values = _spread(value, sequences, None, before and before[1])
+                shares = _share_attention(queries, keys, scaling)
+                given = torch.bmm(shares, values.flatten(0, 1)).view(queries.shape)
+                _collect(given, sequences, None, seen)
+                kept += [queries, keys, values, shares]
+                before = keys, values
+        ctx.save_for_backward(*kept)
+        return seen
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        grad = gradients[0].transpose(1, 2)
-        grad_x = torch.empty(grad.shape, dtype=grad.dtype)
-        cos, sin = ctx.saved_tensors
-        _turn(grad, grad_x, cos, sin, -1)
-        return grad_x, None, None
+        of_queries, of_keys = ctx.shapes
+        (grad,) = gradients
+        grads = [torch.empty(one, dtype=grad.dtype) for one in (of_queries, of_keys, of_keys)]
+        kept = iter(reversed(ctx.saved_tensors))
+        for family in reversed(ctx.families):
+            behind = None
+            for sequences in reversed(_sequences(family)):
+                shares, values, keys, queries = (next(kept) for _ in range(4))
+                given = _spread(grad, sequences, None).view(len(shares), -1, keys.shape[-1])
+                grad_values = torch.bmm(shares.transpose(1, 2), given).view(values.shape)
+                of_shares = torch.bmm(given, values.flatten(0, 1).transpose(1, 2))
+                scores = torch._softmax_backward_data(of_shares, shares, -1, shares.dtype)
+                scores.mul_(ctx.scaling)
+                grad_queries = torch.bmm(scores, keys.flatten(0, 1)).view(queries.shape)
+                grad_keys = torch.bmm(
+                    scores.transpose(1, 2), queries.view(len(shares), -1, keys.shape[-1])
+                ).view(keys.shape)
+                if behind is not None:
+                    grad_keys += behind[0]
+                    grad_values += behind[1]
+                own = slice(keys.shape[2] - sequences.width, None)
+                _collect(grad_queries, sequences, ctx.angles, grads[0])
+                _collect(grad_keys[:, :, own], sequences, ctx.angles, grads[1])
+                _collect(grad_values[:, :, own], sequences, None, grads[2])
+                behind = [
+                    one[:, :, : own.start].sum(0, keepdim=True) for one in (grad_keys, grad_values)
+                ]
+        return *grads, None, None, None
 
 
-def _turn(x: Any, turned: Any, cos: Any, sin: Any, way: int) -> None:
+def _sequences(family: Family) -> list[Branches]:
+    return [one for one in (family.stem, family.branches) if one.width]
+
+
+def _share_attention(queries: torch.Tensor, keys: torch.Tensor, scaling: float) -> torch.Tensor:
+    """Weigh what stands before every query; (sequences * groups, heads a group * seq, keys)."""
+    n, heads, seq, dim = queries.shape
+    groups, n_keys = keys.shape[1:3]
+    later = torch.full((seq, n_keys), float("-inf"), dtype=keys.dtype).triu_(n_keys - seq + 1)
+    scores = torch.baddbmm(
+        later.repeat(heads // groups, 1).expand(n * groups, -1, -1),
+        queries.view(n * groups, -1, dim),
+        keys.flatten(0, 1).transpose(1, 2),
+        alpha=scaling,
+    )
+    return scores.softmax(-1)
+
+
+def _spread(
+    rows: torch.Tensor, sequences: Branches, angles: Any, before: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Set sequences side by side, turned by `angles`, each behind what stands `before` all of them.
+
+    rows (seq, heads, dim); before (1, heads, n, dim). Returns (sequences, heads, n + width, dim).
+    """
+    n, width = len(sequences.lengths), sequences.width
+    own = rows[sequences.span]
+    if sequences.filled is not None:
+        own = own.new_zeros(n * width, *own.shape[1:]).index_copy_(0, sequences.filled, own)
+    own = own.view(n, width, *rows.shape[1:]).transpose(1, 2)
+    n_before = 0 if before is None else before.shape[2]
+    spread = own.new_empty(n, own.shape[1], n_before + width, own.shape[3])
+    if before is not None:
+        spread[:, :, :n_before] = before
+    _turn(own, spread[:, :, n_before:], angles, sequences, 1)
+    return spread
+
+
+def _collect(spread: torch.Tensor, sequences: Branches, angles: Any, rows: torch.Tensor) -> None:
+    """Write sequences side by side, turned back by `angles`, into their places among the rows."""
+    n, heads, width, dim = spread.shape
+    own = spread.new_empty(n, width, heads, dim)
+    _turn(spread, own.transpose(1, 2), angles, sequences, -1)
+    own = own.flatten(0, 1)
+    if sequences.filled is None:
+        rows[sequences.span] = own
+    else:
+        torch.index_select(own, 0, sequences.filled, out=rows[sequences.span])
+
+
+def _turn(x: Any, turned: Any, angles: Any, sequences: Branches, way: int) -> None:
     """Write the halves (a, b) of x as (a cos - b sin, b cos + a sin); `way` -1 turns back."""
+    if angles is None:
+        turned.copy_(x)
+        return
+    # All sequences have the positions of the longest.
+    cos, sin = (one[sequences.longest] for one in angles)
     (first, second), (one, other) = x.chunk(2, -1), turned.chunk(2, -1)
     torch.mul(first, cos, out=one).addcmul_(second, sin, value=-way)
     torch.mul(second, cos, out=other).addcmul_(first, sin, value=way)
@@ -209,23 +295,17 @@ def _apply_attention(
     hidden_states: torch.Tensor,
     position_embeddings: tuple[torch.Tensor, torch.Tensor],
     attention_mask: torch.Tensor | None = None,
+    *,
+    families: tuple[Family, ...],
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attend as llama's layers do, without a cache."""
-    batch, seq, _width = hidden_states.shape
+    """Attend as llama's layers do, to one packed row."""
     projected = _project(hidden_states, module.q_proj, module.k_proj, module.v_proj)
-    query, key, value = (one.view(batch, seq, -1, module.head_dim) for one in projected)
+    rows = (one.view(one.shape[1], -1, module.head_dim) for one in projected)
     # The second half of the angles repeats the first.
-    cos, sin = (one.chunk(2, -1)[0].unsqueeze(2) for one in position_embeddings)
-    seen, _none = attend_causally(
-        module,
-        _Turn.apply(query, cos, sin),
-        _Turn.apply(key, cos, sin),
-        value.transpose(1, 2),
-        attention_mask,
-        scaling=module.scaling,
-    )
-    output: torch.Tensor = module.o_proj(seen.reshape(batch, seq, -1))
+    angles = tuple(one[0].chunk(2, -1)[0] for one in position_embeddings)
+    seen = _Attend.apply(*rows, angles, module.scaling, families)
+    output: torch.Tensor = module.o_proj(seen.view(1, len(seen), -1))
     return output, None
 
 

@@ -1,88 +1,36 @@
 """Cross entropy of the answers' tokens, with the output head applied to nothing else."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
 
-from ragtuned_kedro.language_models.chat import TokenizedChat
+from ragtuned_kedro.tuning.layout import Layout
 
 # Targets whose logits are in memory at once.
 _PORTION = 128
 
 
-def pad_right(
-    chats: Sequence[TokenizedChat], *, pad_id: int, device: str
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Stack chats into ids (batch, seq) and is_target (batch, seq), both padded on the right."""
-    width = max(len(chat.ids) for chat in chats)
-    ids = [list(chat.ids) + [pad_id] * (width - len(chat.ids)) for chat in chats]
-    targets = [list(chat.is_target) + [False] * (width - len(chat.ids)) for chat in chats]
-    return (
-        torch.tensor(ids, dtype=torch.long, device=device),
-        torch.tensor(targets, dtype=torch.bool, device=device),
-    )
-
-
-def keep_branches_apart(
-    chats: Sequence[TokenizedChat], *, dtype: torch.dtype, device: str
-) -> dict[str, torch.Tensor]:
-    """Build the mask and the positions under which branches do not see each other.
-
-    The mask (batch, 1, seq, seq) is added to the attention scores; every branch continues the
-    positions of the stem. Empty where no chat has branches, since causal attention needs neither.
-    """
-    if not any(chat.branches for chat in chats):
-        return {}
-    width = max(len(chat.ids) for chat in chats)
-    places = torch.arange(width)
-    masks, positions = [], []
-    for chat in chats:
-        starts = torch.tensor(chat.branches, dtype=torch.long)
-        # 0 is the stem, n the n-th branch; padding belongs to the last.
-        branch = torch.bucketize(places, starts, right=True)
-        seen = ((branch[None] == 0) | (branch[None] == branch[:, None])).tril_()
-        masks.append(torch.zeros(width, width, dtype=dtype).masked_fill_(~seen, float("-inf")))
-        stem = int(starts[0]) if chat.branches else 0
-        begins = torch.cat([torch.zeros(1, dtype=torch.long), starts])[branch]
-        positions.append(torch.where(branch > 0, places - begins + stem, places))
-    return {
-        "attention_mask": torch.stack(masks)[:, None].to(device),
-        "position_ids": torch.stack(positions).to(device),
-    }
-
-
-def summed_loss(
-    model: Any,
-    ids: torch.Tensor,
-    is_target: torch.Tensor,
-    *,
-    among: torch.Tensor | None = None,
-    **branching: torch.Tensor,
-) -> torch.Tensor:
+def summed_loss(model: Any, layout: Layout, *, among: torch.Tensor | None = None) -> torch.Tensor:
     """Sum the cross entropy, in nats, over the target tokens.
 
     Where every target is one of the tokens `among`, the model only has to choose among these; what
-    it thinks of all the others is left as it was.
-
-    Without branches (`keep_branches_apart`) no attention mask is passed: under causal attention no
-    real token sees what stands to the right of it, and padding stands nowhere else. The output head
-    is applied only to the positions that predict a target, which saves a small model a tenth of its
-    work.
+    it thinks of all the others is left as it was. The output head is applied only to the places
+    that predict a target, which saves a small model a tenth of its work.
     """
-    predicts = is_target[:, 1:]
-    targets = ids[:, 1:][predicts]
+    targets = layout.targets
     if among is not None:
         targets = (targets[:, None] == among).int().argmax(-1)
+    known = {"input_ids": layout.ids, "use_cache": False, **layout.known}
     if _has_plain_head(model):
-        hidden = model.base_model(input_ids=ids, use_cache=False, **branching).last_hidden_state
+        hidden = model.base_model(**known).last_hidden_state
         weight = model.get_output_embeddings().weight
         if among is not None:
             weight = weight[among]
-        summed: torch.Tensor = _HeadLoss.apply(hidden[:, :-1][predicts], weight, targets)
+        predicting = hidden.flatten(0, 1).index_select(0, layout.places)
+        summed: torch.Tensor = _HeadLoss.apply(predicting, weight, targets)
         return summed
-    logits = model(input_ids=ids, use_cache=False, **branching).logits[:, :-1][predicts]
+    logits = model(**known).logits.flatten(0, 1)[layout.places]
     if among is not None:
         logits = logits[:, among]
     return cross_entropy(logits.float(), targets, reduction="sum")
@@ -105,11 +53,14 @@ class _HeadLoss(torch.autograd.Function):
         for start in range(0, len(targets), _PORTION):
             part = slice(start, start + _PORTION)
             logits = (hidden[part] @ weight.t()).float()
-            evidence = logits.logsumexp(-1, keepdim=True)
+            logits -= logits.amax(-1, keepdim=True)
             chosen = targets[part, None]
-            total += (evidence - logits.gather(1, chosen)).sum()
+            wanted = logits.gather(1, chosen)
+            weights = logits.exp_()
+            evidence = weights.sum(-1, keepdim=True)
+            total += (evidence.log() - wanted).sum()
             if gradient is not None:
-                shares = logits.sub_(evidence).exp_()
+                shares = weights.div_(evidence)
                 shares.scatter_add_(1, chosen, -torch.ones_like(evidence))
                 gradient[part] = shares.to(hidden.dtype) @ weight
         ctx.save_for_backward(gradient)
