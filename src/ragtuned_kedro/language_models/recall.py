@@ -15,7 +15,7 @@ that the best sentences of several say more in as many tokens than one passage d
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,7 +25,7 @@ from ragtuned_kedro.language_models.chat import Chat
 from ragtuned_kedro.language_models.greedy import GreedyRow
 from ragtuned_kedro.language_models.openings import OpeningTree
 from ragtuned_kedro.language_models.readers import Reader
-from ragtuned_kedro.language_models.reciting import Begun, Reciter
+from ragtuned_kedro.language_models.reciting import Begun, Recited, Reciter
 from ragtuned_kedro.language_models.refusing import believe_in_refusals
 from ragtuned_kedro.language_models.rereading import (
     Found,
@@ -97,7 +97,8 @@ class Recall:
 class RecallingDecoder:
     """`model` remembers, `reader` reads: the base model, taught to read or as it is.
 
-    With a `tree` every recalled passage has one of its openings.
+    With a `tree` every recalled passage has one of its openings. What `model` was heard to recite
+    is in `recited`.
     """
 
     model: Any
@@ -105,10 +106,17 @@ class RecallingDecoder:
     chat: Chat
     recall: Recall
     tree: OpeningTree | None = None
+    recited: Recited = field(default_factory=dict)
 
     @cached_property
     def _reciter(self) -> Reciter:
-        return Reciter(self.model, self.chat, self.recall.n_variants, self.recall.fork_probability)
+        return Reciter(
+            self.model,
+            self.chat,
+            self.recall.n_variants,
+            self.recall.fork_probability,
+            self.recited,
+        )
 
     def decode(
         self, prompts: Sequence[Prompt], encoded: Sequence[Sequence[int]], *, max_new_tokens: int

@@ -7,8 +7,9 @@ question that recalls it. Said after each question anew it would be most of what
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 
@@ -32,36 +33,46 @@ class Begun(NamedTuple):
     n_more: int
 
 
+Recited: TypeAlias = dict[Begun, list[list[int]]]
+
+
+@lru_cache(maxsize=2)
+def recited_by(model_id: str) -> Recited:
+    """Look up what a model has recited in this process, to whichever system it answered."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Reciter:
     """Recites openings with `model`, each once.
 
     Several passages may begin alike. So wherever a second token is at least as probable as
     `fork_probability`, the recitation goes on both ways, up to `n_variants` in all; 1 never forks.
+    What was recited is in `kept`, which reciters of the same weights may share.
     """
 
     model: Any
     chat: Chat
     n_variants: int
     fork_probability: float
-    _kept: dict[Begun, list[list[int]]] = field(default_factory=dict)
+    kept: Recited = field(default_factory=dict)
 
     def recite(self, openings: Iterable[Begun]) -> dict[Begun, list[list[int]]]:
         """Tell the variants of each opening, each with the opening and without an end token."""
         wanted = list(dict.fromkeys(openings))
-        if len(self._kept) > _MOST_KEPT:
-            self._kept.clear()
+        if len(self.kept) > _MOST_KEPT:
+            self.kept.clear()
         new = sorted(self.missing(wanted), key=lambda one: one.n_more)
         for n_more, alike in groupby(new, key=lambda one: one.n_more):
             missing = list(alike)
             for start in range(0, len(missing), _TOGETHER):
                 part = missing[start : start + _TOGETHER]
-                self._kept.update(zip(part, self._recite(part, n_more), strict=True))
-        return {one: self._kept[one] for one in wanted}
+                self.kept.update(zip(part, self._recite(part, n_more), strict=True))
+        return {one: self.kept[one] for one in wanted}
 
     def missing(self, openings: Iterable[Begun]) -> list[Begun]:
         """List the openings that were not recited yet, each once."""
-        return [one for one in dict.fromkeys(openings) if one not in self._kept]
+        return [one for one in dict.fromkeys(openings) if one not in self.kept]
 
     @torch.inference_mode()
     def _recite(self, openings: Sequence[Begun], n_more: int) -> list[list[list[int]]]:

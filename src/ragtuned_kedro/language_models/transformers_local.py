@@ -25,6 +25,7 @@ from ragtuned_kedro.language_models.memory import PeakMemory, give_back_freed_me
 from ragtuned_kedro.language_models.openings import read_openings
 from ragtuned_kedro.language_models.readers import Reader
 from ragtuned_kedro.language_models.recall import Recall, RecallingDecoder
+from ragtuned_kedro.language_models.reciting import recited_by
 from ragtuned_kedro.language_models.weights import (
     Quantization,
     choose_device,
@@ -216,6 +217,8 @@ def load_local_model(
         if recall is not None and recall.keeps_to_taught_openings:
             tree = read_openings(adapter)
 
+    model_id = f"{name}+{template}" + (f"+{recall.name}" if recall else "")
+
     def load_decoder() -> Decoder:
         model = load_weights(base_model, quantization=quantization, device=device)
         if adapter is not None:
@@ -226,12 +229,14 @@ def load_local_model(
         reader = load_weights(base_model, quantization=bare, device=device)
         if adapter is not None and is_taught:
             reader = merge_adapter(reader, adapter / READER)
-        return RecallingDecoder(model, Reader(reader, chat, is_taught), chat, recall, tree)
+        return RecallingDecoder(
+            model, Reader(reader, chat, is_taught), chat, recall, tree, recited_by(model_id)
+        )
 
     return LocalModel(
         load_decoder,
         chat,
-        model_id=f"{name}+{template}" + (f"+{recall.name}" if recall else ""),
+        model_id=model_id,
         batch_size=batch_size,
         n_threads=n_threads,
         in_turn=recall is not None,
