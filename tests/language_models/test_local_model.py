@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from ragtuned_kedro.language_models.recall import Recall
 from ragtuned_kedro.language_models.reciting import recited_by
 from ragtuned_kedro.language_models.transformers_local import load_local_model
 from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.records import BaseModelFolder, Completion, Message, Prompt
+from tests.language_models.test_recall import RECALL
 
 
 def ask(base_model: BaseModelFolder, texts: list[str], **changes: Any) -> list[Completion]:
@@ -83,21 +83,7 @@ def test_weights_are_gone_as_soon_as_their_system_is(toy_model):
 
 
 def test_what_one_system_has_recited_is_not_recited_again_for_the_next(toy_model):
-    recall = Recall(
-        n_recalled=2,
-        opening_tokens=3,
-        keeps_to_taught_openings=False,
-        n_variants=2,
-        fork_probability=0.2,
-        n_read=2,
-        opening_weight=0.0,
-        told_weight=1.0,
-        sentence_told_weight=1.0,
-        abstention="I do not know.",
-        abstention_probability=1.0,
-        asks_with_fewer_words=False,
-        refuses_unknown_names=False,
-    )
+    recall = replace(RECALL, abstention_probability=1.0)
     recited_by.cache_clear()
     first, again = (ask(toy_model, TEXTS, recall=recall) for _ in range(2))
     assert [one.text for one in again] == [one.text for one in first]
