@@ -23,17 +23,18 @@ def count_tokens(model, monkeypatch):
     return read
 
 
-@pytest.mark.parametrize("then", [(), (13, 14)])
-def test_reading_after_a_kept_text_gives_the_numbers_of_reading_both(model, chat, then):
+@pytest.mark.parametrize(("between", "then"), [((), ()), ((), (13, 14)), ((15, 16), (13, 14))])
+def test_reading_after_a_kept_text_gives_the_numbers_of_reading_both(model, chat, between, then):
     kept = KeptTexts(model, chat.pad_id)
     expected = token_log_probabilities(model, PAIRS, pad_id=chat.pad_id)
     for token in then:
-        pairs = [(text, [*rest, token]) for text, rest in PAIRS]
+        pairs = [(text, [*rest, *between, token]) for text, rest in PAIRS]
         further = token_log_probabilities(model, pairs, pad_id=chat.pad_id)
         expected = [torch.cat([a, b[-1:]]) for a, b in zip(expected, further, strict=True)]
     for _ in range(2):
-        for found, one in zip(kept.log_probabilities(PAIRS, then=then), expected, strict=True):
-            torch.testing.assert_close(found, one, rtol=1e-4, atol=1e-4)
+        found = kept.log_probabilities(PAIRS, between=between, then=then)
+        for one, other in zip(found, expected, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
 
 def test_a_text_is_read_once(model, chat, monkeypatch):

@@ -8,7 +8,7 @@ from ragtuned_kedro.language_models.openings import OpeningTree
 from ragtuned_kedro.language_models.readers import Reader
 from ragtuned_kedro.language_models.recall import Recall, RecallingDecoder
 from ragtuned_kedro.language_models.reciting import Begun, Reciter
-from ragtuned_kedro.language_models.refusing import leave_words_out
+from ragtuned_kedro.language_models.refusing import find_refused, leave_words_out
 from ragtuned_kedro.language_models.rereading import token_log_probabilities
 from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.records import Message, Prompt
@@ -302,3 +302,25 @@ def test_what_a_taught_reader_thinks_counts_by_its_weight(model, chat, monkeypat
         one != pytest.approx(other, abs=1e-2)
         for one, other in zip(by_passage, unheard, strict=True)
     )
+
+
+def test_a_refusal_is_read_on_only_where_its_first_token_is_likely_enough(model, chat, monkeypatch):
+    prompts, encoded = encode(chat)
+    opening = chat.text_ids(RECALL.abstention)[:4]
+    told = token_log_probabilities(model, [(ids, opening) for ids in encoded], pad_id=chat.pad_id)
+    firsts = [float(one[0]) for one in told]
+    n_read = []
+    forward = model.base_model.forward
+
+    def listen(*args, **inputs):
+        n_read.append(len(inputs["input_ids"]))
+        return forward(*args, **inputs)
+
+    monkeypatch.setattr(model.base_model, "forward", listen)
+    for least in sorted(firsts):
+        n_read.clear()
+        find_refused(model, chat, prompts, opening, least=least - 1e-3, with_fewer_words=False)
+        assert n_read == [len(prompts), sum(one >= least - 1e-3 for one in firsts)]
+    n_read.clear()
+    assert not any(find_refused(model, chat, prompts, opening, least=0.0, with_fewer_words=False))
+    assert n_read == [len(prompts)]

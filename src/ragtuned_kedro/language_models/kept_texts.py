@@ -30,31 +30,38 @@ class KeptTexts:
 
     @torch.inference_mode()
     def log_probabilities(
-        self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]], *, then: Sequence[int] = ()
+        self,
+        pairs: Sequence[tuple[Sequence[int], Sequence[int]]],
+        *,
+        between: Sequence[int] = (),
+        then: Sequence[int] = (),
     ) -> list[torch.Tensor]:
         """Tell what `rereading.token_log_probabilities` tells of pairs of text and continuation.
 
-        Behind these stands how likely each of `then` is to come next. The text of a pair holds at
-        least two tokens.
+        Behind these stands how likely each of `then` is to come after the continuation and the
+        tokens `between`. The text of a pair holds at least two tokens.
         """
         # Padding behind a continuation is computed as its tokens are, before a text only seen.
         order = sorted(range(len(pairs)), key=lambda at: (len(pairs[at][1]), len(pairs[at][0])))
         told: dict[int, torch.Tensor] = {}
         for start in range(0, len(order), _PORTION):
             portion = order[start : start + _PORTION]
-            found = self._read_on([pairs[at] for at in portion], then)
+            found = self._read_on([pairs[at] for at in portion], between, then)
             told |= zip(portion, found, strict=True)
         return [told[at] for at in range(len(pairs))]
 
     def _read_on(
-        self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]], then: Sequence[int]
+        self,
+        pairs: Sequence[tuple[Sequence[int], Sequence[int]]],
+        between: Sequence[int],
+        then: Sequence[int],
     ) -> list[torch.Tensor]:
         from transformers import DynamicCache
 
         # The last token of a text is read with what follows, whose first token it predicts.
         texts = [tuple(text[:-1]) for text, _ in pairs]
         self._read(list(dict.fromkeys(texts)))
-        rests = [[text[-1], *rest] for text, rest in pairs]
+        rests = [[text[-1], *rest, *between] for text, rest in pairs]
         before, after = max(map(len, texts)), max(map(len, rests))
         device = self.model.device
         kept = self._kept[texts[0]]
@@ -77,7 +84,9 @@ class KeptTexts:
             use_cache=True,
         ).last_hidden_state
         self._forget(set(texts))
-        return read_off(self.model, hidden, [(0, rest) for _, rest in pairs], then)
+        return read_off(
+            self.model, hidden, [(0, rest) for _, rest in pairs], then, n_between=len(between)
+        )
 
     def _read(self, texts: Sequence[Ids]) -> None:
         """Read what is not kept; what is wanted now becomes the last to be forgotten."""

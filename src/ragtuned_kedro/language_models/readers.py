@@ -37,12 +37,13 @@ class Reader:
         wanted = list(dict.fromkeys(pairs))
         before = self.chat.text_ids(_ASKED)
         asked = [self.chat.text_ids(f" {question}") for question, _ in wanted]
-        rest, answers = _told_ids(self.chat) if self.is_taught else ([], ())
+        between, answers = _told_ids(self.chat) if self.is_taught else ([], ())
         told = self._texts.log_probabilities(
             [
-                ([*self.chat.text_ids(text), *before], [*ids, *rest])
+                ([*self.chat.text_ids(text), *before], ids)
                 for (_, text), ids in zip(wanted, asked, strict=True)
             ],
+            between=between,
             then=answers,
         )
         return {

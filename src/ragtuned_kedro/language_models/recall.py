@@ -26,7 +26,7 @@ from ragtuned_kedro.language_models.greedy import GreedyRow
 from ragtuned_kedro.language_models.openings import OpeningTree
 from ragtuned_kedro.language_models.readers import Reader
 from ragtuned_kedro.language_models.reciting import Begun, Recited, Reciter
-from ragtuned_kedro.language_models.refusing import believe_in_refusals
+from ragtuned_kedro.language_models.refusing import find_refused
 from ragtuned_kedro.language_models.rereading import (
     Found,
     Recalled,
@@ -130,15 +130,15 @@ class RecallingDecoder:
         started = time.monotonic()
         n_tokens = min(self.recall.opening_tokens, max_new_tokens)
         refusal = self.chat.text_ids(self.recall.abstention)
-        beliefs = believe_in_refusals(
+        refused = find_refused(
             self.model,
             self.chat,
             prompts,
             refusal[:n_tokens],
+            least=math.log(self.recall.abstention_probability),
             with_fewer_words=self.recall.asks_with_fewer_words,
         )
-        least = math.log(self.recall.abstention_probability)
-        asked = [at for at, belief in enumerate(beliefs) if belief < least]
+        asked = [at for at, is_refused in enumerate(refused) if not is_refused]
         found = search_openings(
             self.model,
             [encoded[at] for at in asked],

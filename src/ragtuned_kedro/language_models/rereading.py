@@ -12,8 +12,9 @@ from rapidfuzz import fuzz
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"'\u201d\u2019)]*\s+(?=[\"'\u201c\u2018(]*[A-Z0-9])")
 # From this token-set similarity on, in percent, a sentence says what another one has said.
 _SAME = 90.0
-# Pairs that are read together.
-_PORTION = 12
+# Pairs that are read together, and rows of logits that are in memory at once.
+_PORTION = 32
+_ROWS = 128
 
 
 @dataclass(frozen=True)
@@ -124,8 +125,7 @@ def token_log_probabilities(
 ) -> list[torch.Tensor]:
     """Tell, in nats, how likely each token of the second of each pair is after those before it.
 
-    The pairs (prefix, continuation) are read a portion at a time, the short ones first, because the
-    logits of all of them would take gigabytes.
+    The pairs (prefix, continuation) are read a portion at a time, the short ones first.
     """
     order = sorted(range(len(pairs)), key=lambda at: sum(map(len, pairs[at])))
     told: dict[int, torch.Tensor] = {}
@@ -141,11 +141,11 @@ def _read_portion(
     pairs: Sequence[tuple[Sequence[int], Sequence[int]]],
     pad_id: int,
 ) -> list[torch.Tensor]:
-    # Padding stands on the right, where causal attention does not look.
-    width = max(len(prefix) + len(rest) for prefix, rest in pairs)
-    rows = [
-        [*prefix, *rest, *[pad_id] * (width - len(prefix) - len(rest))] for prefix, rest in pairs
-    ]
+    # Padding stands on the right, where causal attention does not look; nothing is asked for behind
+    # a last token.
+    read = [[*prefix, *rest[:-1]] for prefix, rest in pairs]
+    width = max(map(len, read))
+    rows = [[*ids, *[pad_id] * (width - len(ids))] for ids in read]
     device = model.device
     hidden = model.base_model(
         input_ids=torch.tensor(rows, device=device), use_cache=False
@@ -158,21 +158,43 @@ def read_off(
     hidden: torch.Tensor,
     rows: Sequence[tuple[int, Sequence[int]]],
     then: Sequence[int] = (),
+    *,
+    n_between: int = 0,
 ) -> list[torch.Tensor]:
     """Read off what a model has found likely: of each row its continuation, and `then` next.
 
     hidden (rows, seq, width); of each row the place that predicts the first token of its
-    continuation. The output head is applied to nothing else.
+    continuation, behind which stand `n_between` tokens that nobody asks for. The output head is
+    applied to nothing else.
     """
     places = [
         (row, start + at)
         for row, (start, rest) in enumerate(rows)
-        for at in (*range(len(rest)), *[len(rest)] * len(then))
+        for at in (*range(len(rest)), *[len(rest) + n_between] * len(then))
     ]
     at_row, at_place = torch.tensor(places, device=hidden.device).unbind(-1)
-    logits = model.get_output_embeddings()(hidden[at_row, at_place]).float()
     targets = torch.tensor(
         [one for _, rest in rows for one in (*rest, *then)], device=hidden.device
     )
-    gains = logits.gather(1, targets[:, None])[:, 0] - logits.logsumexp(-1)
-    return list(gains.cpu().split([len(rest) + len(then) for _, rest in rows]))
+    head = model.get_output_embeddings()
+    gains = []
+    for part, wanted in zip(
+        hidden[at_row, at_place].split(_ROWS), targets.split(_ROWS), strict=True
+    ):
+        _, total, gain = weigh(head(part).float(), wanted)
+        gains.append((gain - total.log())[:, 0])
+    return list(torch.cat(gains).cpu().split([len(rest) + len(then) for _, rest in rows]))
+
+
+def weigh(
+    logits: torch.Tensor, targets: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Turn logits (rows, vocabulary) in place into weights, exp(logit - largest of its row).
+
+    Also their sums, and what the logits of the targets (rows) are above the largest, both
+    (rows, 1); log P(target) is this less the logarithm of the sum.
+    """
+    logits -= logits.amax(-1, keepdim=True)
+    wanted = logits.gather(1, targets[:, None])
+    weights = logits.exp_()
+    return weights, weights.sum(-1, keepdim=True), wanted

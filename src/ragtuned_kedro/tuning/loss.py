@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
+from ragtuned_kedro.language_models.rereading import weigh
 from ragtuned_kedro.tuning.layout import Layout
 
 # Targets whose logits are in memory at once.
@@ -53,15 +54,11 @@ class _HeadLoss(torch.autograd.Function):
         for start in range(0, len(targets), _PORTION):
             part = slice(start, start + _PORTION)
             logits = (hidden[part] @ weight.t()).float()
-            logits -= logits.amax(-1, keepdim=True)
-            chosen = targets[part, None]
-            wanted = logits.gather(1, chosen)
-            weights = logits.exp_()
-            evidence = weights.sum(-1, keepdim=True)
+            weights, evidence, wanted = weigh(logits, targets[part])
             total += (evidence.log() - wanted).sum()
             if gradient is not None:
                 shares = weights.div_(evidence)
-                shares.scatter_add_(1, chosen, -torch.ones_like(evidence))
+                shares.scatter_add_(1, targets[part, None], -torch.ones_like(evidence))
                 gradient[part] = shares.to(hidden.dtype) @ weight
         ctx.save_for_backward(gradient)
         return total
