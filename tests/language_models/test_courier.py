@@ -218,6 +218,19 @@ def test_calls_of_an_ended_run_are_waited_for_and_those_of_a_living_one_are_not(
         assert not is_waited_for(path)
 
 
+def test_calls_of_a_run_that_was_killed_and_is_not_buried_are_waited_for(tmp_path):
+    path = tmp_path / "store.sqlite"
+    run = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    process = psutil.Process(run.pid)
+    underway = held_by(path, this_process()._replace(pid=run.pid, created=process.create_time()))
+    assert not is_waited_for(path)
+    run.kill()
+    wait_until(lambda: process.status() == psutil.STATUS_ZOMBIE)
+    assert is_waited_for(path)
+    underway.end()
+    run.communicate()
+
+
 def test_what_a_killed_courier_left_is_tidied_up(tmp_path):
     path = tmp_path / "store.sqlite"
     underway = held_by(path, NOBODY)

@@ -134,7 +134,11 @@ def _lives_elsewhere(owner: Owner) -> bool:
         # Of another container's processes nothing can be known.
         return True
     try:
-        age = psutil.Process(owner.pid).create_time() - owner.created
+        process = psutil.Process(owner.pid)
+        # One that has ended keeps its number for as long as nobody asks how it ended.
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        age = process.create_time() - owner.created
     except psutil.NoSuchProcess:
         return False
     # A clock that is set moves the time at which a process is said to have begun.
