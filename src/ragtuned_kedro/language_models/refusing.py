@@ -21,7 +21,7 @@ def find_refused(
     least: float,
     with_fewer_words: bool,
 ) -> list[bool]:
-    """Tell after which prompts a refusal's `opening` has a log-probability of `least`, in nats.
+    """Tell after which prompts a refusal's `opening` is as likely as `least`, in nats, or likelier.
 
     `with_fewer_words` takes the largest over the prompt and the prompts whose last message lacks
     one of its words. A model that knows an answer mostly knows it whichever word is left out; one
