@@ -22,7 +22,7 @@ from ragtuned_kedro.language_models.weights import Quantization, load_weights
 from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.records import BaseModelFolder, Message, Prompt, TrainingExample
 from ragtuned_kedro.tuning.adapter import LoraShape, attach_adapter
-from ragtuned_kedro.tuning.layout import Branches, Family
+from ragtuned_kedro.tuning.attention import AttentionPlan, Family
 from ragtuned_kedro.tuning.train import Schedule
 from ragtuned_kedro.tuning.tune import tune_adapter
 
@@ -271,8 +271,8 @@ def test_the_fused_layer_computes_what_peft_computes(toy_model, tmp_path):
         load_weights(toy_model, quantization=PLAIN, device="cpu"), folder, is_trainable=True
     )
     outputs = []
-    alone = Family(Branches(0, (37,)), Branches(37, ()))
-    for model, known in ((fused, {"families": (alone,)}), (plain, {})):
+    alone = AttentionPlan([Family(range(37), ())], 37)
+    for model, known in ((fused, {"plan": alone}), (plain, {})):
         logits = model(input_ids=ids, use_cache=False, **known).logits
         logits.square().mean().backward()
         gradients = {

@@ -5,44 +5,45 @@ that a training step spends most of its time between the products. What stands h
 numbers of the layers it takes the place of, up to rounding, in about half of the time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import torch
 from peft.tuners.lora import Linear as LoraLinear
+from torch.nn.functional import pad, silu
 from transformers import AttentionInterface
 
-from ragtuned_kedro.tuning.layout import Branches, Family
+from ragtuned_kedro.tuning.attention import AttentionPlan, attend, attend_back
 
 # Models whose layers are exactly those below: pre-normalised with a frozen root-mean-square norm,
 # causal attention over all that came before, neither capped nor windowed.
 _PLAIN_MODELS = frozenset({"llama", "qwen2", "qwen3"})
-_ATTENTION = "in_families"
+_ATTENTION = "by_plan"
+_INTO_ATTENTION, _INTO_MLP = ("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj")
 
 
 def speed_up(tuned: Any) -> None:
     """Let the layers of a PEFT model on a CPU compute as this module does, where they can.
 
     Linear layers need no dropout, no bias and unpacked weights; norms and attention need a plain
-    model. Everything else stays as it is.
+    model, and whole layers one of llama's kind. Everything else stays as it is.
     """
     plain = tuned.config.model_type in _PLAIN_MODELS
     attends = plain and not getattr(tuned.config, "attention_dropout", 0)
+    whole = [one for one in tuned.modules() if attends and _is_whole(one)]
+    inside = {id(one) for layer in whole for one in layer.modules()}
+    for layer in whole:
+        _compute(layer, _apply_layer, _Layer(layer))
     for module in tuned.modules():
-        kind = type(module).__name__
+        if id(module) in inside:
+            continue
         if isinstance(module, LoraLinear) and _is_bare(module):
-            _compute(module, _apply_lora, module)
-        elif plain and kind.endswith("RMSNorm"):
-            _compute(module, _apply_norm, module.weight, module.variance_epsilon)
-        elif plain and kind.endswith("MLP") and _are_bare(module, "gate_proj", "up_proj"):
-            _compute(module, _apply_gated, module)
-        elif (
-            attends and kind == "LlamaAttention" and _are_bare(module, "q_proj", "k_proj", "v_proj")
-        ):
-            _compute(module, _apply_attention, module)
+            _compute(module, _apply_lora, _Projection(module))
+        elif plain and type(module).__name__.endswith("RMSNorm"):
+            _compute(module, _apply_norm, _RootMeanSquare(module))
     if attends:
-        AttentionInterface.register(_ATTENTION, attend_in_families)
+        AttentionInterface.register(_ATTENTION, _attend_by_plan)
         tuned.get_base_model().set_attn_implementation(_ATTENTION)
 
 
@@ -51,7 +52,7 @@ def takes_packed(model: Any) -> bool:
     return bool(model.config._attn_implementation == _ATTENTION)
 
 
-def attend_in_families(
+def _attend_by_plan(
     module: Any,
     query: torch.Tensor,
     key: torch.Tensor,
@@ -59,258 +60,295 @@ def attend_in_families(
     attention_mask: torch.Tensor | None,
     *,
     scaling: float,
-    families: tuple[Family, ...],
+    plan: AttentionPlan,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Let every position of a packed row attend to itself and to what its family puts before it.
+    """Let every position of a packed row see what the plan says.
 
-    query (1, heads, seq, dim); key and value (1, groups, seq, dim), without the heads that share
-    them being copied. Returns (1, seq, heads, dim). Flash attention is made for sequences longer
-    than a question: at 40 tokens it takes eight times as long as the products here.
+    query (1, heads, seq, dim); key and value (1, keys, seq, dim), without the heads that share them
+    being copied. Returns (1, seq, heads, dim).
     """
     rows = (one[0].transpose(0, 1) for one in (query, key, value))
-    return _Attend.apply(*rows, None, scaling, families)[None], None
-
-
-class _Lora(torch.autograd.Function):
-    """y = x Wᵀ + s (x Aᵀ) Bᵀ for several layers of the same x, with W, A and B of each.
-
-    x (..., in), W (out, in), A (r, in), B (out, r); all x Aᵀ are one product, and so are all their
-    gradients. A and B are kept in float32, so that small steps are not lost, and multiplied in the
-    type of x. PEFT's own layer multiplies them in float32, which on a CPU with bfloat16 arithmetic
-    takes longer than W does.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Any, scale: float, *factors: Any) -> tuple[torch.Tensor, ...]:
-        rows = x.reshape(-1, x.shape[-1])
-        weights, scaled = factors[::3], [(b * scale).to(x.dtype) for b in factors[2::3]]
-        a = torch.cat(factors[1::3]).to(x.dtype)
-        ctx.ranks = [b.shape[1] for b in scaled]
-        low = rows @ a.t()
-        ctx.save_for_backward(rows, low, a, *weights, *scaled)
-        ctx.scale, ctx.shape = scale, x.shape
-        return tuple(
-            (rows @ weight.t()).addmm_(part, b.t()).view(*x.shape[:-1], -1)
-            for weight, part, b in zip(weights, low.split(ctx.ranks, 1), scaled, strict=True)
-        )
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> Any:
-        rows, low, a, *rest = ctx.saved_tensors
-        weights, scaled = rest[: len(gradients)], rest[len(gradients) :]
-        grads = [one.reshape(-1, one.shape[-1]) for one in gradients]
-        grad_low = torch.cat([grad @ b for grad, b in zip(grads, scaled, strict=True)], 1)
-        grad_a = (grad_low.t() @ rows).float().split(ctx.ranks)
-        grad_b = [
-            (grad.t() @ part).float().mul_(ctx.scale)
-            for grad, part in zip(grads, low.split(ctx.ranks, 1), strict=True)
-        ]
-        grad_x = None
-        if ctx.needs_input_grad[0]:
-            grad_x = grad_low @ a
-            for grad, weight in zip(grads, weights, strict=True):
-                grad_x.addmm_(grad, weight)
-            grad_x = grad_x.view(ctx.shape)
-        of_factors = (one for pair in zip(grad_a, grad_b, strict=True) for one in (None, *pair))
-        return grad_x, None, *of_factors
+    return _Attend.apply(*rows, scaling, plan)[None], None
 
 
 class _Attend(torch.autograd.Function):
-    """Causal attention within families: a stem, and branches that see the stem and themselves.
+    """Attention of vectors that are turned already: query (seq, heads, dim), key, value alike."""
 
-    query (seq, heads, dim), key and value (seq, groups, dim); `angles` are None, or cos and sin
-    (seq, dim / 2) by which queries and keys are turned first (RoPE, Su et al., arXiv 2104.09864).
-    Returns (seq, heads, dim).
+    @staticmethod
+    def forward(
+        ctx: Any, query: Any, key: Any, value: Any, scaling: float, plan: AttentionPlan
+    ) -> torch.Tensor:
+        places = plan.places(query.shape[1], key.shape[1], query.dtype)
+        vectors = pad(torch.cat([query, key, value], 1), (0, 0, 0, 0, 0, 1))
+        seen, kept = attend(vectors, places, scaling)
+        ctx.kept, ctx.places, ctx.scaling = kept, places, scaling
+        return seen.view(query.shape)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        gradient = pad(gradients[0], (0, 0, 0, 0, 0, 1))
+        of_vectors = attend_back(gradient, ctx.kept, ctx.places, ctx.scaling)
+        n_keys = ctx.places.n_keys
+        n_heads = of_vectors.shape[1] - 2 * n_keys
+        return *of_vectors.split([n_heads, n_keys, n_keys], 1), None, None
+
+
+class _Projection:
+    """Linear layers of the same x with their adapters, as one product: y = x Wᵀ + s (x Aᵀ) Bᵀ.
+
+    W (out, in) and A (r, in) are those of all layers, one below the other; B (out, r) holds theirs
+    along its diagonal and zeros elsewhere. A and B are kept in float32 by their layers, so that
+    small steps are not lost, and multiplied in the type of W. PEFT's own layer multiplies them in
+    float32, which on a CPU with bfloat16 arithmetic takes longer than W does.
+    """
+
+    def __init__(self, *layers: LoraLinear) -> None:
+        weights: list[Any] = [layer.base_layer.weight for layer in layers]
+        self.factors: tuple[Any, ...] = tuple(
+            one["default"].weight for layer in layers for one in (layer.lora_A, layer.lora_B)
+        )
+        self._scale = layers[0].scaling["default"]
+        self._weight = weights[0].detach()
+        if len(layers) > 1:
+            self._weight = torch.cat([one.detach() for one in weights])
+            # The layers keep what is now a part, so that no weight is held twice.
+            parts = self._weight.split([len(one) for one in weights])
+            for layer, part in zip(layers, parts, strict=True):
+                layer.base_layer.weight.data = part
+        ranks = [len(one) for one in self.factors[::2]]
+        self._a = self._weight.new_empty(sum(ranks), self._weight.shape[1])
+        self._b = self._weight.new_zeros(len(self._weight), sum(ranks))
+        self._spans = []
+        row = rank = 0
+        for weight, r in zip(weights, ranks, strict=True):
+            self._spans.append((slice(row, row + len(weight)), slice(rank, rank + r)))
+            row, rank = row + len(weight), rank + r
+
+    def take(self, factors: Sequence[torch.Tensor]) -> None:
+        """Read A and B of the layers, alternating."""
+        for (rows, ranks), a, b in zip(self._spans, factors[::2], factors[1::2], strict=True):
+            self._a[ranks].copy_(a)
+            self._b[rows, ranks].copy_(b)
+
+    def apply(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Compute y (n, out) of x (n, in), and s x Aᵀ (n, r), which the gradients need."""
+        low = (x @ self._a.t()).mul_(self._scale)
+        return (x @ self._weight.t()).addmm_(low, self._b.t()), low
+
+    def back(
+        self, gradient: torch.Tensor, x: torch.Tensor, low: torch.Tensor, *, to_x: bool = True
+    ) -> tuple[torch.Tensor | None, list[torch.Tensor]]:
+        """Take the gradient of y to x, where it is wanted, and to A and B of the layers."""
+        of_low = (gradient @ self._b).mul_(self._scale)
+        of_a, of_b = of_low.t() @ x, gradient.t() @ low
+        of_factors = [
+            one.float().contiguous()
+            for rows, ranks in self._spans
+            for one in (of_a[ranks], of_b[rows, ranks])
+        ]
+        of_x = (gradient @ self._weight).addmm_(of_low, self._a) if to_x else None
+        return of_x, of_factors
+
+
+class _Lora(torch.autograd.Function):
+    """One linear layer with its adapter, x (..., in) to (..., out)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, layer: _Projection, *factors: Any) -> torch.Tensor:
+        layer.take(factors)
+        rows = x.reshape(-1, x.shape[-1])
+        y, low = layer.apply(rows)
+        ctx.save_for_backward(rows, low, *factors)
+        ctx.layer, ctx.shape = layer, x.shape
+        return y.view(*x.shape[:-1], -1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        rows, low, *_ = ctx.saved_tensors
+        gradient = gradients[0].reshape(len(rows), -1)
+        to_x = ctx.needs_input_grad[0]
+        of_x, of_factors = ctx.layer.back(gradient, rows, low, to_x=to_x)
+        return of_x.view(ctx.shape) if to_x else None, None, *of_factors
+
+
+class _RootMeanSquare:
+    """y = w x / rms(x), the mean square taken in float32; w is frozen and gets no gradient."""
+
+    def __init__(self, norm: Any) -> None:
+        self._weight, self._epsilon = norm.weight.detach(), norm.variance_epsilon
+
+    def apply(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Compute y of x (n, d), and 1 / rms(x) (n, 1)."""
+        wide = x.float()
+        square = torch.linalg.vecdot(wide, wide).div_(x.shape[-1])
+        inverse = square.add_(self._epsilon).rsqrt_().unsqueeze(-1)
+        return (wide * inverse).to(x.dtype).mul_(self._weight), inverse
+
+    def back(
+        self, gradient: torch.Tensor, x: torch.Tensor, y: torch.Tensor, inverse: torch.Tensor
+    ) -> torch.Tensor:
+        """Take the gradient of y to x; (n, d) in float32."""
+        along = (gradient * y).sum(-1, keepdim=True, dtype=torch.float32).div_(x.shape[-1])
+        of_x = (gradient * self._weight).float().mul_(inverse)
+        return of_x.addcmul_(x.float(), along.mul_(inverse.square()), value=-1)
+
+
+class _Norm(torch.autograd.Function):
+    """A norm by itself, x (..., d)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, norm: _RootMeanSquare) -> torch.Tensor:
+        rows = x.reshape(-1, x.shape[-1])
+        y, inverse = norm.apply(rows)
+        ctx.save_for_backward(rows, y, inverse)
+        ctx.norm = norm
+        return y.view(x.shape)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        (gradient,) = gradients
+        rows, y, inverse = ctx.saved_tensors
+        of_x = ctx.norm.back(gradient.reshape(rows.shape), rows, y, inverse)
+        return of_x.to(gradient.dtype).view(gradient.shape), None
+
+
+class _Layer:
+    """What a layer of llama's kind consists of."""
+
+    def __init__(self, module: Any) -> None:
+        attention, mlp = module.self_attn, module.mlp
+        self.before_attention = _RootMeanSquare(module.input_layernorm)
+        self.before_mlp = _RootMeanSquare(module.post_attention_layernorm)
+        self.into = _Projection(*(getattr(attention, name) for name in _INTO_ATTENTION))
+        self.out = _Projection(attention.o_proj)
+        self.gates = _Projection(*(getattr(mlp, name) for name in _INTO_MLP))
+        self.down = _Projection(mlp.down_proj)
+        self.projections = (self.into, self.out, self.gates, self.down)
+        self.factors = [one for each in self.projections for one in each.factors]
+        self.dim, self.scaling = attention.head_dim, attention.scaling
+        self.n_keys = attention.k_proj.out_features // self.dim
+
+
+class _WholeLayer(torch.autograd.Function):
+    """A layer from end to end, hidden (n, d) to (n, d).
+
+    `angles` are cos and sin (n, 1, dim / 2) by which queries and keys are turned (RoPE, Su et al.,
+    arXiv 2104.09864). A layer is a hundred operations on matrices so small that calling them takes
+    as long as they do; autograd would add one of its own to each, and a copy to many.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, query: Any, key: Any, value: Any, angles: Any, scaling: float, families: Any
+        ctx: Any, hidden: Any, layer: _Layer, plan: AttentionPlan, angles: Any, *factors: Any
     ) -> torch.Tensor:
-        seen = torch.empty(query.shape, dtype=query.dtype)
-        ctx.scaling, ctx.families, ctx.angles = scaling, families, angles
-        ctx.shapes = query.shape, key.shape
-        kept = []
-        for family in families:
-            before = None
-            for sequences in _sequences(family):
-                queries = _spread(query, sequences, angles)
-                keys = _spread(key, sequences, angles, before and before[0])
-                values = _spread(value, sequences, None, before and before[1])
-                shares = _share_attention(queries, keys, scaling)
-                given = torch.bmm(shares, values.flatten(0, 1)).view(queries.shape)
-                _collect(given, sequences, None, seen)
-                kept += [queries, keys, values, shares]
-                before = keys, values
-        ctx.save_for_backward(*kept)
-        return seen
+        given = iter(factors)
+        for one in layer.projections:
+            one.take([next(given) for _ in one.factors])
+        x, inverse = layer.before_attention.apply(hidden)
+        projected, into_low = layer.into.apply(x)
+        n_rows = len(hidden)
+        vectors = projected.view(n_rows, -1, layer.dim)
+        n_vectors = vectors.shape[1]
+        places = plan.places(n_vectors - 2 * layer.n_keys, layer.n_keys, hidden.dtype)
+        padded = vectors.new_empty(n_rows + 1, n_vectors, layer.dim)
+        padded[n_rows] = 0
+        _turn(vectors, padded[:n_rows], angles, n_vectors - layer.n_keys)
+        seen, kept = attend(padded, places, layer.scaling)
+        seen = seen.view(n_rows, -1)
+        middle, out_low = layer.out.apply(seen)
+        middle += hidden
+        y, middle_inverse = layer.before_mlp.apply(middle)
+        gates, gates_low = layer.gates.apply(y)
+        gate, up = gates.chunk(2, -1)
+        opened = silu(gate)
+        passed = opened * up
+        output, down_low = layer.down.apply(passed)
+        output += middle
+        ctx.save_for_backward(*factors)
+        ctx.layer, ctx.places, ctx.angles = layer, places, angles
+        ctx.attended = hidden, x, inverse, into_low, kept, seen, out_low
+        ctx.gated = middle, y, middle_inverse, gates, gates_low, opened, passed, down_low
+        return output
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        of_queries, of_keys = ctx.shapes
-        (grad,) = gradients
-        grads = [torch.empty(one, dtype=grad.dtype) for one in (of_queries, of_keys, of_keys)]
-        kept = iter(reversed(ctx.saved_tensors))
-        for family in reversed(ctx.families):
-            behind = None
-            for sequences in reversed(_sequences(family)):
-                shares, values, keys, queries = (next(kept) for _ in range(4))
-                given = _spread(grad, sequences, None).view(len(shares), -1, keys.shape[-1])
-                grad_values = torch.bmm(shares.transpose(1, 2), given).view(values.shape)
-                of_shares = torch.bmm(given, values.flatten(0, 1).transpose(1, 2))
-                scores = torch._softmax_backward_data(of_shares, shares, -1, shares.dtype)
-                scores.mul_(ctx.scaling)
-                grad_queries = torch.bmm(scores, keys.flatten(0, 1)).view(queries.shape)
-                grad_keys = torch.bmm(
-                    scores.transpose(1, 2), queries.view(len(shares), -1, keys.shape[-1])
-                ).view(keys.shape)
-                if behind is not None:
-                    grad_keys += behind[0]
-                    grad_values += behind[1]
-                own = slice(keys.shape[2] - sequences.width, None)
-                _collect(grad_queries, sequences, ctx.angles, grads[0])
-                _collect(grad_keys[:, :, own], sequences, ctx.angles, grads[1])
-                _collect(grad_values[:, :, own], sequences, None, grads[2])
-                behind = [
-                    one[:, :, : own.start].sum(0, keepdim=True) for one in (grad_keys, grad_values)
-                ]
-        return *grads, None, None, None
+        _ = ctx.saved_tensors  # raises if a factor was changed since
+        layer, (gradient,) = ctx.layer, gradients
+        hidden, x, inverse, into_low, kept, seen, out_low = ctx.attended
+        middle, y, middle_inverse, gates, gates_low, opened, passed, down_low = ctx.gated
+        of_passed, of_down = layer.down.back(gradient, passed, down_low)
+        gate, up = gates.chunk(2, -1)
+        of_gates = torch.empty_like(gates)
+        of_gate, of_up = of_gates.chunk(2, -1)
+        torch.mul(of_passed, opened, out=of_up)
+        torch.ops.aten.silu_backward.grad_input(of_passed.mul_(up), gate, grad_input=of_gate)
+        of_y, of_gates_factors = layer.gates.back(of_gates, y, gates_low)
+        of_middle = layer.before_mlp.back(of_y, middle, y, middle_inverse)
+        of_middle = of_middle.add_(gradient).to(gradient.dtype)
+        of_seen, of_out = layer.out.back(of_middle, seen, out_low)
+        of_seen = pad(of_seen, (0, 0, 0, 1)).view(len(hidden) + 1, -1, layer.dim)
+        turned = attend_back(of_seen, kept, ctx.places, layer.scaling)
+        of_vectors = torch.empty_like(turned)
+        cos, sin = ctx.angles
+        _turn(turned, of_vectors, (cos, -sin), turned.shape[1] - layer.n_keys)
+        of_vectors = of_vectors.view(len(hidden), -1)
+        to_hidden = ctx.needs_input_grad[0]
+        of_x, of_into = layer.into.back(of_vectors, x, into_low, to_x=to_hidden)
+        of_hidden = None
+        if to_hidden:
+            of_hidden = layer.before_attention.back(of_x, hidden, x, inverse)
+            of_hidden = of_hidden.add_(of_middle).to(gradient.dtype)
+        return of_hidden, None, None, None, *of_into, *of_out, *of_gates_factors, *of_down
 
 
-def _sequences(family: Family) -> list[Branches]:
-    return [one for one in (family.stem, family.branches) if one.width]
+def _turn(vectors: Any, turned: Any, angles: Any, n_turned: int) -> None:
+    """Write vectors (n, vectors, dim), the first `n_turned` with their halves (a, b) turned.
 
-
-def _share_attention(queries: torch.Tensor, keys: torch.Tensor, scaling: float) -> torch.Tensor:
-    """Weigh what stands before every query; (sequences * groups, heads a group * seq, keys)."""
-    n, heads, seq, dim = queries.shape
-    groups, n_keys = keys.shape[1:3]
-    later = torch.full((seq, n_keys), float("-inf"), dtype=keys.dtype).triu_(n_keys - seq + 1)
-    scores = torch.baddbmm(
-        later.repeat(heads // groups, 1).expand(n * groups, -1, -1),
-        queries.view(n * groups, -1, dim),
-        keys.flatten(0, 1).transpose(1, 2),
-        alpha=scaling,
-    )
-    return scores.softmax(-1)
-
-
-def _spread(
-    rows: torch.Tensor, sequences: Branches, angles: Any, before: torch.Tensor | None = None
-) -> torch.Tensor:
-    """Set sequences side by side, turned by `angles`, each behind what stands `before` all of them.
-
-    rows (seq, heads, dim); before (1, heads, n, dim). Returns (sequences, heads, n + width, dim).
+    These become (a cos - b sin, b cos + a sin).
     """
-    n, width = len(sequences.lengths), sequences.width
-    own = rows[sequences.span]
-    if sequences.filled is not None:
-        own = own.new_zeros(n * width, *own.shape[1:]).index_copy_(0, sequences.filled, own)
-    own = own.view(n, width, *rows.shape[1:]).transpose(1, 2)
-    n_before = 0 if before is None else before.shape[2]
-    spread = own.new_empty(n, own.shape[1], n_before + width, own.shape[3])
-    if before is not None:
-        spread[:, :, :n_before] = before
-    _turn(own, spread[:, :, n_before:], angles, sequences, 1)
-    return spread
-
-
-def _collect(spread: torch.Tensor, sequences: Branches, angles: Any, rows: torch.Tensor) -> None:
-    """Write sequences side by side, turned back by `angles`, into their places among the rows."""
-    n, heads, width, dim = spread.shape
-    own = spread.new_empty(n, width, heads, dim)
-    _turn(spread, own.transpose(1, 2), angles, sequences, -1)
-    own = own.flatten(0, 1)
-    if sequences.filled is None:
-        rows[sequences.span] = own
-    else:
-        torch.index_select(own, 0, sequences.filled, out=rows[sequences.span])
-
-
-def _turn(x: Any, turned: Any, angles: Any, sequences: Branches, way: int) -> None:
-    """Write the halves (a, b) of x as (a cos - b sin, b cos + a sin); `way` -1 turns back."""
-    if angles is None:
-        turned.copy_(x)
-        return
-    # All sequences have the positions of the longest.
-    cos, sin = (one[sequences.longest] for one in angles)
-    (first, second), (one, other) = x.chunk(2, -1), turned.chunk(2, -1)
-    torch.mul(first, cos, out=one).addcmul_(second, sin, value=-way)
-    torch.mul(second, cos, out=other).addcmul_(first, sin, value=way)
-
-
-class _Norm(torch.autograd.Function):
-    """y = w x / rms(x), the mean square taken in float32; w is frozen and gets no gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any, weight: Any, epsilon: float) -> torch.Tensor:
-        wide = x.float()
-        square = torch.linalg.vecdot(wide, wide).div_(x.shape[-1])
-        inverse = square.add_(epsilon).rsqrt_().unsqueeze(-1)
-        normal = wide * inverse
-        ctx.save_for_backward(normal, weight, inverse)
-        return normal.to(x.dtype) * weight
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> Any:
-        normal, weight, inverse = ctx.saved_tensors
-        grad = (gradients[0] * weight).float()
-        along = torch.linalg.vecdot(grad, normal).div_(normal.shape[-1]).unsqueeze(-1)
-        grad_x = grad.addcmul_(normal, along, value=-1).mul_(inverse)
-        return grad_x.to(gradients[0].dtype), None, None
+    cos, sin = angles
+    first, second = vectors[:, :n_turned].chunk(2, -1)
+    one, other = turned[:, :n_turned].chunk(2, -1)
+    torch.mul(first, cos, out=one).addcmul_(second, sin, value=-1)
+    torch.mul(second, cos, out=other).addcmul_(first, sin)
+    turned[:, n_turned:] = vectors[:, n_turned:]
 
 
 def _compute(module: Any, how: Callable[..., Any], *known: Any) -> None:
     module.forward = partial(how, *known)
 
 
-def _project(x: torch.Tensor, *layers: LoraLinear) -> tuple[torch.Tensor, ...]:
-    """Apply layers with adapters of one scale to the same x, (..., in) to (..., out) each."""
-    factors = (
-        one
-        for layer in layers
-        for one in (
-            layer.base_layer.weight,
-            layer.lora_A["default"].weight,
-            layer.lora_B["default"].weight,
-        )
-    )
-    outputs: tuple[torch.Tensor, ...] = _Lora.apply(x, layers[0].scaling["default"], *factors)
-    return outputs
+def _apply_lora(layer: _Projection, x: torch.Tensor) -> Any:
+    return _Lora.apply(x, layer, *layer.factors)
 
 
-def _apply_lora(layer: LoraLinear, x: torch.Tensor) -> torch.Tensor:
-    return _project(x, layer)[0]
+def _apply_norm(norm: _RootMeanSquare, x: torch.Tensor) -> Any:
+    return _Norm.apply(x, norm)
 
 
-def _apply_gated(module: Any, x: torch.Tensor) -> torch.Tensor:
-    gate, up = _project(x, module.gate_proj, module.up_proj)
-    output: torch.Tensor = module.down_proj(module.act_fn(gate) * up)
-    return output
-
-
-def _apply_attention(
-    module: Any,
+def _apply_layer(
+    layer: _Layer,
     hidden_states: torch.Tensor,
-    position_embeddings: tuple[torch.Tensor, torch.Tensor],
-    attention_mask: torch.Tensor | None = None,
     *,
-    families: tuple[Family, ...],
+    position_embeddings: tuple[torch.Tensor, torch.Tensor],
+    plan: AttentionPlan,
     **_: Any,
-) -> tuple[torch.Tensor, None]:
-    """Attend as llama's layers do, to one packed row."""
-    projected = _project(hidden_states, module.q_proj, module.k_proj, module.v_proj)
-    rows = (one.view(one.shape[1], -1, module.head_dim) for one in projected)
+) -> torch.Tensor:
     # The second half of the angles repeats the first.
-    angles = tuple(one[0].chunk(2, -1)[0] for one in position_embeddings)
-    seen = _Attend.apply(*rows, angles, module.scaling, families)
-    output: torch.Tensor = module.o_proj(seen.view(1, len(seen), -1))
-    return output, None
+    angles = tuple(one[0].chunk(2, -1)[0][:, None] for one in position_embeddings)
+    output: torch.Tensor = _WholeLayer.apply(hidden_states[0], layer, plan, angles, *layer.factors)
+    return output[None]
 
 
-def _apply_norm(weight: torch.Tensor, epsilon: float, x: torch.Tensor) -> Any:
-    return _Norm.apply(x, weight, epsilon)
+def _is_whole(module: Any) -> bool:
+    """Tell whether a module is a layer of llama's kind, its linear layers bare, its gate silu."""
+    if type(module).__name__ != "LlamaDecoderLayer":
+        return False
+    attention = [getattr(module.self_attn, name) for name in (*_INTO_ATTENTION, "o_proj")]
+    mlp = [getattr(module.mlp, name) for name in (*_INTO_MLP, "down_proj")]
+    is_bare = all(isinstance(one, LoraLinear) and _is_bare(one) for one in (*attention, *mlp))
+    return is_bare and module.self_attn.config.hidden_act == "silu"
 
 
 def _is_bare(module: LoraLinear) -> bool:
@@ -324,8 +362,3 @@ def _is_bare(module: LoraLinear) -> bool:
         and layer.weight.device.type == "cpu"
         and not (isinstance(dropout, torch.nn.Dropout) and dropout.p > 0)
     )
-
-
-def _are_bare(module: Any, *names: str) -> bool:
-    layers = [getattr(module, name) for name in names]
-    return all(isinstance(one, LoraLinear) and _is_bare(one) for one in layers)

@@ -1,14 +1,12 @@
 """How a batch of chats is laid out for a model: padded for any of them, packed for some.
 
 Packed, what chats have in common stands there once, and nothing that no target depends on does:
-neither padding nor a last token. A model whose attention knows who sees whom (`layers`) then
-computes the same numbers from fewer tokens. Source of the idea: tree attention over shared
-prefixes, as in Hydragen (Juravsky et al., arXiv 2402.05099), here for training.
+neither padding nor a last token. A model whose attention knows who sees whom (`attention`) then
+computes the same numbers from fewer tokens.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +14,7 @@ import torch
 
 from ragtuned_kedro.language_models.chat import TokenizedChat
 from ragtuned_kedro.language_models.shared_prefix import common_length
+from ragtuned_kedro.tuning.attention import AttentionPlan, Family
 
 
 @dataclass(frozen=True)
@@ -30,47 +29,6 @@ class Layout:
     places: torch.Tensor
     targets: torch.Tensor
     known: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Branches:
-    """Sequences one behind the other, from place `start` on, each as long as `lengths` says."""
-
-    start: int
-    lengths: tuple[int, ...]
-
-    @property
-    def width(self) -> int:
-        """Tell the length of the longest."""
-        return max(self.lengths, default=0)
-
-    @property
-    def span(self) -> slice:
-        """Tell where they stand, all together."""
-        return slice(self.start, self.start + sum(self.lengths))
-
-    @cached_property
-    def longest(self) -> slice:
-        """Tell where the longest stands."""
-        at = self.lengths.index(self.width)
-        begin = self.start + sum(self.lengths[:at])
-        return slice(begin, begin + self.width)
-
-    @cached_property
-    def filled(self) -> torch.Tensor | None:
-        """List the places they take side by side, (sequences, width) flat; None for all of them."""
-        if min(self.lengths, default=0) == self.width:
-            return None
-        is_filled = torch.arange(self.width) < torch.tensor(self.lengths)[:, None]
-        return is_filled.flatten().nonzero()[:, 0]
-
-
-@dataclass(frozen=True)
-class Family:
-    """A stem, and branches that see it, and themselves, but not each other."""
-
-    stem: Branches
-    branches: Branches
 
 
 def pad(chats: Sequence[TokenizedChat], *, pad_id: int, dtype: torch.dtype, device: str) -> Layout:
@@ -97,44 +55,37 @@ def pack(chats: Sequence[TokenizedChat], *, device: str) -> Layout:
     """Lay chats one behind the other in a single row, what they have in common once.
 
     Branches of a chat have its stem in common, and chats without branches what they all begin with.
-    The model is told the positions, and `families`, a tuple of Family that says who sees whom.
+    First come all stems. The model is told the positions and the `plan` of who sees whom.
     """
     plain = [chat for chat in chats if not chat.branches]
     related = [plain, *(_unfold(chat) for chat in chats if chat.branches)]
+    asked = [[chat for chat in one if _targets_of(chat)] for one in related]
+    # What a sequence holds from its last target on is seen by nothing that is asked for.
+    read = [[chat.ids[: _targets_of(chat)[-1]] for chat in one] for one in asked if one]
     ids: list[int] = []
     positions: list[int] = []
-    followed: list[tuple[int, int]] = []
-    families = []
-    for one in related:
-        if sequences := [chat for chat in one if _targets_of(chat)]:
-            families.append(_lay_out(sequences, ids, positions, followed))
+
+    def append(sequence: Sequence[int], first: int, last: int) -> range:
+        ids.extend(sequence[first:last])
+        positions.extend(range(first, last))
+        return range(len(ids) - (last - first), len(ids))
+
+    stems = [append(one[0], 0, common_length(one)) for one in read]
+    families = [
+        Family(stem, tuple(append(each, len(stem), len(each)) for each in one))
+        for stem, one in zip(stems, read, strict=True)
+    ]
+    followed = [
+        ([*family.stem, *branch][at - 1], chat.ids[at])
+        for family, one in zip(families, filter(None, asked), strict=True)
+        for branch, chat in zip(family.branches, one, strict=True)
+        for at in _targets_of(chat)
+    ]
     known = {
         "position_ids": torch.tensor([positions], device=device),
-        "families": tuple(families),
+        "plan": AttentionPlan(families, len(ids)),
     }
     return _layout([ids], followed, device, known)
-
-
-def _lay_out(
-    sequences: Sequence[TokenizedChat],
-    ids: list[int],
-    positions: list[int],
-    followed: list[tuple[int, int]],
-) -> Family:
-    """Append sequences that begin alike to what is laid out already."""
-    # What a sequence holds from its last target on is seen by nothing that is asked for.
-    read = [one.ids[: _targets_of(one)[-1]] for one in sequences]
-    n_shared = common_length(read)
-    stem = Branches(len(ids), (n_shared,))
-    ids += read[0][:n_shared]
-    positions += range(n_shared)
-    branches = Branches(len(ids), tuple(len(one) - n_shared for one in read))
-    for one, seen in zip(sequences, read, strict=True):
-        places = [*range(stem.start, branches.start), *range(len(ids), len(ids) + len(seen))]
-        followed += [(places[at - 1], one.ids[at]) for at in _targets_of(one)]
-        ids += seen[n_shared:]
-        positions += range(n_shared, len(seen))
-    return Family(stem, branches)
 
 
 def _unfold(chat: TokenizedChat) -> list[TokenizedChat]:

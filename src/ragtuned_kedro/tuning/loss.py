@@ -8,8 +8,9 @@ from torch.nn.functional import cross_entropy
 from ragtuned_kedro.language_models.rereading import weigh
 from ragtuned_kedro.tuning.layout import Layout
 
-# Targets whose logits are in memory at once.
+# Targets whose logits are in memory at once, and those among them that a core's cache holds.
 _PORTION = 128
+_ROWS = 16
 
 
 def summed_loss(model: Any, layout: Layout, *, among: torch.Tensor | None = None) -> torch.Tensor:
@@ -53,13 +54,16 @@ class _HeadLoss(torch.autograd.Function):
         gradient = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
         for start in range(0, len(targets), _PORTION):
             part = slice(start, start + _PORTION)
-            logits = (hidden[part] @ weight.t()).float()
-            weights, evidence, wanted = weigh(logits, targets[part])
-            total += (evidence.log() - wanted).sum()
+            logits = hidden[part] @ weight.t()
+            for few, wanted in zip(logits.split(_ROWS), targets[part].split(_ROWS), strict=True):
+                weights, evidence, gain = weigh(few.float(), wanted)
+                total += (evidence.log() - gain).sum()
+                if gradient is not None:
+                    shares = weights.div_(evidence)
+                    shares.scatter_add_(1, wanted[:, None], -torch.ones_like(evidence))
+                    few.copy_(shares)
             if gradient is not None:
-                shares = weights.div_(evidence)
-                shares.scatter_add_(1, targets[part, None], -torch.ones_like(evidence))
-                gradient[part] = shares.to(hidden.dtype) @ weight
+                torch.mm(logits, weight, out=gradient[part])
         ctx.save_for_backward(gradient)
         return total
 
