@@ -32,10 +32,10 @@ def test_without_glibc_nothing_is_asked_for(monkeypatch):
     def refuse(name: str) -> None:
         raise OSError(name)
 
-    memory._malloc_trim.cache_clear()
+    memory._glibc.cache_clear()
     monkeypatch.setattr(ctypes, "CDLL", refuse)
     give_back_freed_memory()
-    memory._malloc_trim.cache_clear()
+    memory._glibc.cache_clear()
 
 
 @pytest.mark.parametrize("before", [(700, 10, 10), (50_000, 5, 5), (0, 10, 10)])

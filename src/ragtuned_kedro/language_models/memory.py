@@ -14,6 +14,9 @@ _INTERVAL_SECONDS = 0.05
 # New objects between two searches for reference cycles; Python's own 700 are those of a few calls
 # to an endpoint. What the objects of so many hold is small against what a model holds.
 _N_NEW_OBJECTS = 20_000
+# Of mallopt: what may lie free on top, and from what size on a block is a mapping of its own.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_LARGEST_MMAP_THRESHOLD = 32 * 2**20
 
 
 class PeakMemory:
@@ -83,20 +86,44 @@ def collect_rarely() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
+@contextmanager
+def hold_freed_memory() -> Iterator[None]:
+    """Keep what is freed for what comes next, until it is given back; with glibc only.
+
+    Else the system takes back what lies on top whenever much of it is free, and clears it page by
+    page once it is wanted again: to write to fresh memory takes a small model's layers as long as
+    a third of their products.
+    """
+    _set_malloc(_TRIM_THRESHOLD, 2**31 - 1)
+    _set_malloc(_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
+    try:
+        yield
+    finally:
+        # What glibc itself comes to where large blocks come and go.
+        _set_malloc(_TRIM_THRESHOLD, 2 * _LARGEST_MMAP_THRESHOLD)
+        give_back_freed_memory()
+
+
 def give_back_freed_memory() -> None:
     """Return to the system what was freed and is still held by glibc; elsewhere do nothing.
 
     glibc keeps freed memory for later, per thread and where anything above it is in use, so that
     what one model has left would be added to what the next one takes.
     """
-    trim = _malloc_trim()
-    if trim is not None:
-        trim(0)
+    if (libc := _glibc()) is not None:
+        libc.malloc_trim(0)
+
+
+def _set_malloc(name: int, value: int) -> None:
+    if (libc := _glibc()) is not None:
+        libc.mallopt(name, value)
 
 
 @lru_cache(maxsize=1)
-def _malloc_trim() -> Any:
+def _glibc() -> Any:
     try:
-        return ctypes.CDLL("libc.so.6").malloc_trim
+        libc = ctypes.CDLL("libc.so.6")
+        _ = libc.malloc_trim, libc.mallopt
     except (OSError, AttributeError):
         return None
+    return libc

@@ -9,6 +9,7 @@ from itertools import islice
 import pandas as pd
 from spacy.language import Language
 
+from ragtuned_kedro.language_models.memory import collect_rarely
 from ragtuned_kedro.language_models.token_spans import TokenSpans
 from ragtuned_kedro.schemas.ids import content_id, seeded_order
 from ragtuned_kedro.schemas.synthesis_tables import ReadingQuestions
@@ -45,6 +46,7 @@ class Portion:
     n_elsewhere: int
 
 
+@collect_rarely()
 def ask_about_passages(
     documents: pd.DataFrame,
     sentences: pd.DataFrame,

@@ -9,6 +9,7 @@ from functools import cache
 import pandas as pd
 from spacy.language import Language
 
+from ragtuned_kedro.language_models.memory import collect_rarely
 from ragtuned_kedro.language_models.token_spans import TokenSpans
 from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.ids import content_id
@@ -56,6 +57,7 @@ class Synthesis:
     ledger: pd.DataFrame
 
 
+@collect_rarely()
 def synthesize(
     corpus: Corpus,
     evaluation_texts: Sequence[str],

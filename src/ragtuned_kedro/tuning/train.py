@@ -12,7 +12,10 @@ import torch
 from tqdm import tqdm
 
 from ragtuned_kedro.language_models.chat import TokenizedChat
-from ragtuned_kedro.language_models.memory import give_back_freed_memory
+from ragtuned_kedro.language_models.memory import (
+    give_back_freed_memory,
+    hold_freed_memory,
+)
 from ragtuned_kedro.tuning.batches import batch_at, count_batches
 from ragtuned_kedro.tuning.checkpoint import load_checkpoint, save_checkpoint
 from ragtuned_kedro.tuning.gradients import Learner, use_threads
@@ -20,9 +23,9 @@ from ragtuned_kedro.tuning.schedule import learning_rate_at
 
 Row = dict[str, Any]
 
-# Batches differ in shape, so what one step frees does not fit the next, and piles up; to give it
-# back after every step would cost more time than the steps' own allocations.
-_STEPS_BETWEEN_TRIMS = 10
+# Batches differ in shape, so what one step frees does not fit the next, and piles up, by some ten
+# megabytes a step; to take it from the system anew is a tenth of a step.
+_STEPS_BETWEEN_TRIMS = 50
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def train(
     learner = Learner(model.get_base_model(), parameters, pad_id, among)
     with (
         use_threads(n_threads),
+        hold_freed_memory(),
         closing(_Meter(done["step"], n_steps, what)) as meter,
     ):
         for step in range(done["step"], n_steps):
