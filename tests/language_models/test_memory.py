@@ -5,7 +5,11 @@ import sys
 import psutil
 import pytest
 
-from ragtuned_kedro.language_models.memory import collect_rarely, give_back_freed_memory
+from ragtuned_kedro.language_models.memory import (
+    collect_rarely,
+    give_back_freed_memory,
+    hold_freed_memory,
+)
 
 _MEGABYTE = 1 << 20
 
@@ -26,6 +30,28 @@ def test_memory_below_something_in_use_goes_back_to_the_system():
     assert before - psutil.Process().memory_info().rss > 50 * _MEGABYTE
 
 
+@pytest.mark.skipif(not _has_glibc(), reason="only glibc is asked to hold memory")
+def test_held_memory_is_written_to_again_without_being_fetched_and_goes_back_at_the_end():
+    def fill() -> int:
+        before = _pages_fetched()
+        blocks = [ctypes.create_string_buffer(8 * _MEGABYTE) for _ in range(24)]
+        for block in blocks:
+            ctypes.memset(block, 1, len(block))
+        return _pages_fetched() - before
+
+    with hold_freed_memory():
+        assert fill() > 24 * 8 * _MEGABYTE // 4096 * 0.9
+        assert fill() < 1000
+        held = psutil.Process().memory_info().rss
+    assert held - psutil.Process().memory_info().rss > 150 * _MEGABYTE
+
+
+def _pages_fetched() -> int:
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+
 def test_without_glibc_nothing_is_asked_for(monkeypatch):
     from ragtuned_kedro.language_models import memory
 
@@ -35,6 +61,8 @@ def test_without_glibc_nothing_is_asked_for(monkeypatch):
     memory._glibc.cache_clear()
     monkeypatch.setattr(ctypes, "CDLL", refuse)
     give_back_freed_memory()
+    with hold_freed_memory():
+        pass
     memory._glibc.cache_clear()
 
 
