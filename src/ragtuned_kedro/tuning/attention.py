@@ -12,6 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import pad
 
+# Widths are multiples of this, so that few of them occur (`layout` tells why).
+_ROUND = 16
+
 
 @dataclass(frozen=True)
 class Family:
@@ -160,7 +163,7 @@ def _list_places(
         before = _pad([one.before for one in sequences], n_rows)
         # Also those that nothing goes on from have a place among the sums.
         n_missing = max(len(one.stem) for one in families) - before.shape[1]
-        before = pad(before, (0, n_missing if before.shape[1] else 0), value=n_rows)
+        before = pad(before, (0, max(n_missing, 0) if before.shape[1] else 0), value=n_rows)
         n, width = rows.shape
         n_before = before.shape[1]
         of_keys = torch.cat([before, rows], 1)[:, None] * n_vectors + n_heads + keys
@@ -221,9 +224,10 @@ def _side_by_side(families: Sequence[Family]) -> list[list[_Sequence]]:
 
 
 def _pad(ranges: Sequence[range], filler: int) -> torch.Tensor:
-    """List the places of ranges, one row for each; (ranges, longest)."""
+    """List the places of ranges, one row for each; (ranges, longest, rounded up)."""
     starts, lengths = torch.tensor([(one.start, len(one)) for one in ranges]).t()[..., None]
-    at = torch.arange(int(lengths.max()))
+    longest = int(lengths.max())
+    at = torch.arange(longest + -longest % _ROUND)
     return torch.where(at < lengths, starts + at, filler)
 
 

@@ -16,6 +16,10 @@ from ragtuned_kedro.language_models.chat import TokenizedChat
 from ragtuned_kedro.language_models.shared_prefix import common_length
 from ragtuned_kedro.tuning.attention import AttentionPlan, Family
 
+# oneDNN makes kernels for every number of rows, which takes it milliseconds for each product of a
+# layer, and it keeps a thousand of them, in memory of which they leave nothing whole.
+_ROUND = 64
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -81,6 +85,8 @@ def pack(chats: Sequence[TokenizedChat], *, device: str) -> Layout:
         for branch, chat in zip(family.branches, one, strict=True)
         for at in _targets_of(chat)
     ]
+    # What nobody asks for ends a row, so that its length is one that was there before.
+    families.append(Family(range(0), (append([0] * _ROUND, 0, -len(ids) % _ROUND),)))
     known = {
         "position_ids": torch.tensor([positions], device=device),
         "plan": AttentionPlan(families, len(ids)),

@@ -3,12 +3,13 @@
 from typing import Any
 
 import torch
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, pad
 
 from ragtuned_kedro.language_models.rereading import weigh
 from ragtuned_kedro.tuning.layout import Layout
 
-# Targets whose logits are in memory at once, and those among them that a core's cache holds.
+# Targets whose logits are in memory at once, and those among them that a core's cache holds; the
+# last portion is filled up to a multiple of these (`layout` tells why).
 _PORTION = 128
 _ROWS = 16
 
@@ -51,11 +52,14 @@ class _HeadLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Any, weight: Any, targets: Any) -> torch.Tensor:
         total = hidden.new_zeros((), dtype=torch.float32)
+        n = len(targets)
+        hidden = pad(hidden, (0, 0, 0, -n % _ROWS))
         gradient = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
-        for start in range(0, len(targets), _PORTION):
+        for start in range(0, n, _PORTION):
             part = slice(start, start + _PORTION)
             logits = hidden[part] @ weight.t()
-            for few, wanted in zip(logits.split(_ROWS), targets[part].split(_ROWS), strict=True):
+            for rows, wanted in zip(logits.split(_ROWS), targets[part].split(_ROWS), strict=True):
+                few = rows[: len(wanted)]
                 weights, evidence, gain = weigh(few.float(), wanted)
                 total += (evidence.log() - gain).sum()
                 if gradient is not None:
@@ -64,7 +68,7 @@ class _HeadLoss(torch.autograd.Function):
                     few.copy_(shares)
             if gradient is not None:
                 torch.mm(logits, weight, out=gradient[part])
-        ctx.save_for_backward(gradient)
+        ctx.save_for_backward(None if gradient is None else gradient[:n])
         return total
 
     @staticmethod
