@@ -18,7 +18,7 @@ from ragtuned_kedro.tuning.attention import AttentionPlan, Family
 
 # oneDNN makes kernels for every number of rows, which takes it milliseconds for each product of a
 # layer, and it keeps a thousand of them, in memory of which they leave nothing whole.
-_ROUND = 64
+_ROUND, _PARTS = 64, 4
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,11 @@ def pack(chats: Sequence[TokenizedChat], *, device: str) -> Layout:
         for branch, chat in zip(family.branches, one, strict=True)
         for at in _targets_of(chat)
     ]
-    # What nobody asks for ends a row, so that its length is one that was there before.
-    families.append(Family(range(0), (append([0] * _ROUND, 0, -len(ids) % _ROUND),)))
+    # What nobody asks for ends a row, so that its length is one that was there before; in parts, so
+    # that attention gets no wider by it, and always as many, so that their number is the same.
+    n_filling = _PARTS + -(len(ids) + _PARTS) % _ROUND
+    lengths = [(n_filling + at) // _PARTS for at in range(_PARTS)]
+    families.append(Family(range(0), tuple(append([0] * n, 0, n) for n in lengths)))
     known = {
         "position_ids": torch.tensor([positions], device=device),
         "plan": AttentionPlan(families, len(ids)),
