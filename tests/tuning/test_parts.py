@@ -142,8 +142,10 @@ def test_packed_chats_hold_what_they_share_once_and_nothing_that_no_target_needs
     one, other = _chat([1, 2, 5, 6, 7], {3, 4}), _chat([1, 2, 8, 9, 3, 4], {4})
     packed = pack([one, other], device="cpu")
     # Shared, then what each goes on with: no last target, and not what follows the other's.
-    assert packed.ids[0, :6].tolist() == [1, 2, 5, 6, 8, 9]
-    assert packed.known["position_ids"][0, :6].tolist() == [0, 1, 2, 3, 2, 3]
+    # What fills the row up stands in four parts.
+    filling = [at for n in (14, 14, 15, 15) for at in range(n)]
+    assert packed.ids.tolist() == [[1, 2, 5, 6, 8, 9, *[0] * 58]]
+    assert packed.known["position_ids"].tolist() == [[0, 1, 2, 3, 2, 3, *filling]]
     assert packed.targets.tolist() == [6, 7, 3]
     assert packed.places.tolist() == [2, 3, 5]
 
@@ -158,5 +160,5 @@ def test_packed_rows_are_of_few_lengths(lengths):
 
 def test_one_place_predicts_what_follows_in_every_chat():
     packed = pack([_chat([1, 2, 5], {2}), _chat([1, 2, 6], {2})], device="cpu")
-    assert packed.ids[0, :2].tolist() == [1, 2]
+    assert packed.ids.tolist() == [[1, 2, *[0] * 62]]
     assert (packed.places.tolist(), packed.targets.tolist()) == ([1, 1], [5, 6])

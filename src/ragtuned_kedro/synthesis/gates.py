@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache
 
 from rapidfuzz import fuzz, process
 
@@ -22,8 +22,6 @@ _EMPTY = frozenset(
 )
 
 
-# Every gate and every choice asks for the same questions again; a corpus has some hundred thousand.
-@lru_cache(maxsize=2**17)
 def normalise(text: str) -> str:
     """Fold a question to what makes it the same question: letters and digits, one case."""
     folded = unicodedata.normalize("NFKD", text).casefold()

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 import pandas as pd
 from spacy.language import Language
@@ -34,8 +33,9 @@ def read_sentences(
 ) -> Iterator[ReadSentence]:
     """Parse each sentence and lay the full names of its mentions over the tokens."""
     mentions_of = dict(iter(entity_mentions.groupby("sentence_id")))
-    docs = _parse(nlp, tuple(sentences["text"]))
-    for row, doc in zip(sentences.itertuples(), docs, strict=True):
+    for row, doc in zip(
+        sentences.itertuples(), nlp.pipe(sentences["text"].tolist(), batch_size=64), strict=True
+    ):
         mentions = mentions_of.get(row.sentence_id)
         names: list[str] = []
         spelled: dict[int, str] = {}
@@ -56,12 +56,6 @@ def read_sentences(
             tuple(dict.fromkeys(names)),
             doc,
         )
-
-
-# Pairs and reading questions are made of the same sentences in one run.
-@lru_cache(maxsize=1)
-def _parse(nlp: Language, texts: tuple[str, ...]) -> list[Doc]:
-    return list(nlp.pipe(texts, batch_size=64))
 
 
 def _lay(doc: Doc, mention, offset: int, spelled: dict[int, str], *, seen: list[str]) -> None:  # type: ignore[no-untyped-def]

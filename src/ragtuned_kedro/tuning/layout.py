@@ -1,8 +1,8 @@
 """How a batch of chats is laid out for a model: padded for any of them, packed for some.
 
 Packed, what chats have in common stands there once, and nothing that no target depends on does:
-neither padding nor a last token. A model whose attention knows who sees whom (`attention`) then
-computes the same numbers from fewer tokens.
+neither padding nor a last token, but for some that fill a row up to one of few lengths. A model
+whose attention knows who sees whom (`attention`) then computes the same numbers from fewer tokens.
 """
 
 from collections.abc import Sequence
