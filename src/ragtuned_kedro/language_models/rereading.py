@@ -12,9 +12,11 @@ from rapidfuzz import fuzz
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"'\u201d\u2019)]*\s+(?=[\"'\u201c\u2018(]*[A-Z0-9])")
 # From this token-set similarity on, in percent, a sentence says what another one has said.
 _SAME = 90.0
-# Pairs that are read together, and rows of logits that are in memory at once.
+# Pairs that are read together, rows of logits that are in memory at once, and those among them that
+# a core's cache holds.
 _PORTION = 32
-_ROWS = 128
+_LOGITS = 128
+_ROWS = 16
 
 
 @dataclass(frozen=True)
@@ -178,11 +180,12 @@ def read_off(
     )
     head = model.get_output_embeddings()
     gains = []
-    for part, wanted in zip(
-        hidden[at_row, at_place].split(_ROWS), targets.split(_ROWS), strict=True
+    for part, of_part in zip(
+        hidden[at_row, at_place].split(_LOGITS), targets.split(_LOGITS), strict=True
     ):
-        _, total, gain = weigh(head(part).float(), wanted)
-        gains.append((gain - total.log())[:, 0])
+        for few, wanted in zip(head(part).split(_ROWS), of_part.split(_ROWS), strict=True):
+            _, total, gain = weigh(few.float(), wanted)
+            gains.append((gain - total.log())[:, 0])
     return list(torch.cat(gains).cpu().split([len(rest) + len(then) for _, rest in rows]))
 
 

@@ -23,6 +23,7 @@ from ragtuned_kedro.language_models.chat import Chat, load_chat
 from ragtuned_kedro.language_models.greedy import Decoder, GreedyDecoder, GreedyRow
 from ragtuned_kedro.language_models.memory import PeakMemory, give_back_freed_memory
 from ragtuned_kedro.language_models.openings import read_openings
+from ragtuned_kedro.language_models.plain_layers import speed_up_answers
 from ragtuned_kedro.language_models.readers import Reader
 from ragtuned_kedro.language_models.recall import Recall, RecallingDecoder
 from ragtuned_kedro.language_models.reciting import recited_by
@@ -223,15 +224,15 @@ def load_local_model(
         model = load_weights(base_model, quantization=quantization, device=device)
         if adapter is not None:
             model = merge_adapter(model, adapter)
+        model = speed_up_answers(model)
         if recall is None:
             return GreedyDecoder(model, chat)
         bare = Quantization(kind="none", double_quant=False, compute_dtype=dtype)
         reader = load_weights(base_model, quantization=bare, device=device)
         if adapter is not None and is_taught:
             reader = merge_adapter(reader, adapter / READER)
-        return RecallingDecoder(
-            model, Reader(reader, chat, is_taught), chat, recall, tree, recited_by(model_id)
-        )
+        reader = Reader(speed_up_answers(reader), chat, is_taught)
+        return RecallingDecoder(model, reader, chat, recall, tree, recited_by(model_id))
 
     return LocalModel(
         load_decoder,

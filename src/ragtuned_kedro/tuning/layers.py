@@ -14,13 +14,21 @@ from peft.tuners.lora import Linear as LoraLinear
 from torch.nn.functional import pad, silu
 from transformers import AttentionInterface
 
+from ragtuned_kedro.language_models.plain_layers import (
+    INTO_ATTENTION,
+    INTO_MLP,
+    RootMeanSquare,
+    is_bare,
+    is_llama_layer,
+    stack_weights,
+    turn,
+)
 from ragtuned_kedro.tuning.attention import AttentionPlan, attend, attend_back
 
 # Models whose layers are exactly those below: pre-normalised with a frozen root-mean-square norm,
 # causal attention over all that came before, neither capped nor windowed.
 _PLAIN_MODELS = frozenset({"llama", "qwen2", "qwen3"})
 _ATTENTION = "by_plan"
-_INTO_ATTENTION, _INTO_MLP = ("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj")
 
 
 def speed_up(tuned: Any) -> None:
@@ -31,14 +39,14 @@ def speed_up(tuned: Any) -> None:
     """
     plain = tuned.config.model_type in _PLAIN_MODELS
     attends = plain and not getattr(tuned.config, "attention_dropout", 0)
-    whole = [one for one in tuned.modules() if attends and _is_whole(one)]
+    whole = [one for one in tuned.modules() if attends and is_llama_layer(one, _carries_adapter)]
     inside = {id(one) for layer in whole for one in layer.modules()}
     for layer in whole:
         _compute(layer, _apply_layer, _Layer(layer))
     for module in tuned.modules():
         if id(module) in inside:
             continue
-        if isinstance(module, LoraLinear) and _is_bare(module):
+        if _carries_adapter(module):
             _compute(module, _apply_lora, _Projection(module))
         elif plain and type(module).__name__.endswith("RMSNorm"):
             _compute(module, _apply_norm, _RootMeanSquare(module))
@@ -104,26 +112,21 @@ class _Projection:
     """
 
     def __init__(self, *layers: LoraLinear) -> None:
-        weights: list[Any] = [layer.base_layer.weight for layer in layers]
+        bases: list[Any] = [layer.base_layer for layer in layers]
+        self._weight = stack_weights(bases)
         self.factors: tuple[Any, ...] = tuple(
             one["default"].weight for layer in layers for one in (layer.lora_A, layer.lora_B)
         )
         self._scale = layers[0].scaling["default"]
-        self._weight = weights[0].detach()
-        if len(layers) > 1:
-            self._weight = torch.cat([one.detach() for one in weights])
-            # The layers keep what is now a part, so that no weight is held twice.
-            parts = self._weight.split([len(one) for one in weights])
-            for layer, part in zip(layers, parts, strict=True):
-                layer.base_layer.weight.data = part
         ranks = [len(one) for one in self.factors[::2]]
         self._a = self._weight.new_empty(sum(ranks), self._weight.shape[1])
         self._b = self._weight.new_zeros(len(self._weight), sum(ranks))
         self._spans = []
         row = rank = 0
-        for weight, r in zip(weights, ranks, strict=True):
-            self._spans.append((slice(row, row + len(weight)), slice(rank, rank + r)))
-            row, rank = row + len(weight), rank + r
+        for base, r in zip(bases, ranks, strict=True):
+            n = base.out_features
+            self._spans.append((slice(row, row + n), slice(rank, rank + r)))
+            row, rank = row + n, rank + r
 
     def take(self, factors: Sequence[torch.Tensor]) -> None:
         """Read A and B of the layers, alternating."""
@@ -172,18 +175,8 @@ class _Lora(torch.autograd.Function):
         return of_x.view(ctx.shape) if to_x else None, None, *of_factors
 
 
-class _RootMeanSquare:
-    """y = w x / rms(x), the mean square taken in float32; w is frozen and gets no gradient."""
-
-    def __init__(self, norm: Any) -> None:
-        self._weight, self._epsilon = norm.weight.detach(), norm.variance_epsilon
-
-    def apply(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Compute y of x (n, d), and 1 / rms(x) (n, 1)."""
-        wide = x.float()
-        square = torch.linalg.vecdot(wide, wide).div_(x.shape[-1])
-        inverse = square.add_(self._epsilon).rsqrt_().unsqueeze(-1)
-        return (wide * inverse).to(x.dtype).mul_(self._weight), inverse
+class _RootMeanSquare(RootMeanSquare):
+    """A norm that also takes gradients back."""
 
     def back(
         self, gradient: torch.Tensor, x: torch.Tensor, y: torch.Tensor, inverse: torch.Tensor
@@ -220,9 +213,9 @@ class _Layer:
         attention, mlp = module.self_attn, module.mlp
         self.before_attention = _RootMeanSquare(module.input_layernorm)
         self.before_mlp = _RootMeanSquare(module.post_attention_layernorm)
-        self.into = _Projection(*(getattr(attention, name) for name in _INTO_ATTENTION))
+        self.into = _Projection(*(getattr(attention, name) for name in INTO_ATTENTION))
         self.out = _Projection(attention.o_proj)
-        self.gates = _Projection(*(getattr(mlp, name) for name in _INTO_MLP))
+        self.gates = _Projection(*(getattr(mlp, name) for name in INTO_MLP))
         self.down = _Projection(mlp.down_proj)
         self.projections = (self.into, self.out, self.gates, self.down)
         self.factors = [one for each in self.projections for one in each.factors]
@@ -253,7 +246,7 @@ class _WholeLayer(torch.autograd.Function):
         places = plan.places(n_vectors - 2 * layer.n_keys, layer.n_keys, hidden.dtype)
         padded = vectors.new_empty(n_rows + 1, n_vectors, layer.dim)
         padded[n_rows] = 0
-        _turn(vectors, padded[:n_rows], angles, n_vectors - layer.n_keys)
+        turn(vectors, padded[:n_rows], angles, n_vectors - layer.n_keys)
         seen, kept = attend(padded, places, layer.scaling)
         seen = seen.view(n_rows, -1)
         middle, out_low = layer.out.apply(seen)
@@ -291,7 +284,7 @@ class _WholeLayer(torch.autograd.Function):
         turned = attend_back(of_seen, kept, ctx.places, layer.scaling)
         of_vectors = torch.empty_like(turned)
         cos, sin = ctx.angles
-        _turn(turned, of_vectors, (cos, -sin), turned.shape[1] - layer.n_keys)
+        turn(turned, of_vectors, (cos, -sin), turned.shape[1] - layer.n_keys)
         of_vectors = of_vectors.view(len(hidden), -1)
         to_hidden = ctx.needs_input_grad[0]
         of_x, of_into = layer.into.back(of_vectors, x, into_low, to_x=to_hidden)
@@ -300,19 +293,6 @@ class _WholeLayer(torch.autograd.Function):
             of_hidden = layer.before_attention.back(of_x, hidden, x, inverse)
             of_hidden = of_hidden.add_(of_middle).to(gradient.dtype)
         return of_hidden, None, None, None, *of_into, *of_out, *of_gates_factors, *of_down
-
-
-def _turn(vectors: Any, turned: Any, angles: Any, n_turned: int) -> None:
-    """Write vectors (n, vectors, dim), the first `n_turned` with their halves (a, b) turned.
-
-    These become (a cos - b sin, b cos + a sin).
-    """
-    cos, sin = angles
-    first, second = vectors[:, :n_turned].chunk(2, -1)
-    one, other = turned[:, :n_turned].chunk(2, -1)
-    torch.mul(first, cos, out=one).addcmul_(second, sin, value=-1)
-    torch.mul(second, cos, out=other).addcmul_(first, sin)
-    turned[:, n_turned:] = vectors[:, n_turned:]
 
 
 def _compute(module: Any, how: Callable[..., Any], *known: Any) -> None:
@@ -341,24 +321,11 @@ def _apply_layer(
     return output[None]
 
 
-def _is_whole(module: Any) -> bool:
-    """Tell whether a module is a layer of llama's kind, its linear layers bare, its gate silu."""
-    if type(module).__name__ != "LlamaDecoderLayer":
-        return False
-    attention = [getattr(module.self_attn, name) for name in (*_INTO_ATTENTION, "o_proj")]
-    mlp = [getattr(module.mlp, name) for name in (*_INTO_MLP, "down_proj")]
-    is_bare = all(isinstance(one, LoraLinear) and _is_bare(one) for one in (*attention, *mlp))
-    return is_bare and module.self_attn.config.hidden_act == "silu"
-
-
-def _is_bare(module: LoraLinear) -> bool:
+def _carries_adapter(module: Any) -> bool:
     """Tell whether a layer is a plain matrix product with an adapter that drops nothing out."""
-    layer = module.base_layer
+    if not isinstance(module, LoraLinear):
+        return False
     dropout = module.lora_dropout["default"]
-    return (
-        isinstance(layer, torch.nn.Linear)
-        and layer.bias is None
-        and layer.weight.is_floating_point()
-        and layer.weight.device.type == "cpu"
-        and not (isinstance(dropout, torch.nn.Dropout) and dropout.p > 0)
+    return is_bare(module.base_layer) and not (
+        isinstance(dropout, torch.nn.Dropout) and dropout.p > 0
     )
