@@ -8,7 +8,11 @@ import pytest
 
 from ragtuned_kedro.synthesis.gates import normalise
 from ragtuned_kedro.synthesis.reading import person_test, read_sentences, types_of_names
-from ragtuned_kedro.synthesis.reading_questions import Portion, ask_about_passages
+from ragtuned_kedro.synthesis.reading_questions import (
+    Portion,
+    ask_about_passages,
+    nearest_passages,
+)
 from ragtuned_kedro.synthesis.untold import ask_untold
 from tests.conftest import Village, word_spans
 
@@ -71,6 +75,25 @@ def test_what_no_round_takes_is_rejected_by_name(village):
 
 def test_the_same_tables_give_the_same_questions(village, questions):
     pd.testing.assert_frame_equal(make(village)[0], questions)
+
+
+def test_passages_equally_near_keep_their_order_in_every_process():
+    # Sets of words have another order in every process, and so had the rounding of their sums: each
+    # two passages below share words with a third that are equally rare, and no others.
+    n_with = (1, 2, 3, 4, 5, 7, 9, 11)
+    for one in "bdfglmnp":
+        for other in "bdfglmnp":
+            sides = [[f"{one}{side}{other}{chr(97 + n)}um" for n in n_with] for side in ("a", "o")]
+            left, right = (" ".join(side) for side in sides)
+            rest = [
+                word
+                for side in sides
+                for n, word in zip(n_with, side, strict=True)
+                for _ in range(n)
+            ]
+            assert nearest_passages([f"{left} {right}", left, right, *rest])[f"{left} {right}"][
+                :2
+            ] == [left, right]
 
 
 def test_no_evaluation_phrasing_is_taught_whether_told_or_not(village, questions):

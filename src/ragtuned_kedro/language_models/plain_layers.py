@@ -13,18 +13,21 @@ import torch
 from torch.nn.functional import silu
 
 INTO_ATTENTION, INTO_MLP = ("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj")
-# The attention of transformers whose place is taken; under any other a layer stays as it was.
+# The attention of transformers whose place is taken.
 _REPLACED = "sdpa"
 
 
 def speed_up_answers(model: Any) -> Any:
     """Let the layers of a model without an adapter compute as this module does, where they can.
 
-    That is on a CPU, without gradients and with unpacked weights; all else stays as it is.
+    That is on a CPU, without gradients, with unpacked weights and the attention that transformers
+    itself chooses; all else stays as it is.
     """
+    if model.config._attn_implementation != _REPLACED:
+        return model
     for module in model.modules():
         if is_llama_layer(module, is_bare):
-            module.forward = partial(_apply_layer, _Layer(module), module.forward)
+            module.forward = partial(_apply_layer, _Layer(module))
     return model
 
 
@@ -91,39 +94,33 @@ def turn(vectors: Any, turned: Any, angles: Any, n_turned: int) -> None:
 
 
 class _Layer:
-    """What a layer consists of."""
+    """What a layer consists of; not the layer itself, or no model would be freed by its count."""
 
     def __init__(self, module: Any) -> None:
-        self.attention = module.self_attn
+        attention = module.self_attn
         self.before_attention = RootMeanSquare(module.input_layernorm)
         self.before_mlp = RootMeanSquare(module.post_attention_layernorm)
-        self.into = stack_weights([getattr(self.attention, name) for name in INTO_ATTENTION])
-        self.out = stack_weights([self.attention.o_proj])
+        self.into = stack_weights([getattr(attention, name) for name in INTO_ATTENTION])
+        self.out = stack_weights([attention.o_proj])
         self.gates = stack_weights([getattr(module.mlp, name) for name in INTO_MLP])
         self.down = stack_weights([module.mlp.down_proj])
-        self.dim = self.attention.head_dim
-        self.n_keys = self.attention.k_proj.out_features // self.dim
+        self.index, self.dim, self.scaling = (
+            attention.layer_idx,
+            attention.head_dim,
+            attention.scaling,
+        )
+        self.n_keys = attention.k_proj.out_features // self.dim
 
 
 def _apply_layer(
     layer: _Layer,
-    otherwise: Callable[..., Any],
     hidden_states: torch.Tensor,
     attention_mask: torch.Tensor | None = None,
     *,
     position_embeddings: tuple[torch.Tensor, torch.Tensor],
     past_key_values: Any = None,
-    **known: Any,
-) -> Any:
-    is_known = attention_mask is None or attention_mask.dtype == torch.bool
-    if not is_known or layer.attention.config._attn_implementation != _REPLACED:
-        return otherwise(
-            hidden_states,
-            attention_mask=attention_mask,
-            position_embeddings=position_embeddings,
-            past_key_values=past_key_values,
-            **known,
-        )
+    **_: Any,
+) -> torch.Tensor:
     n_rows, n_steps, width = hidden_states.shape
     # The second half of the angles repeats the first.
     angles = tuple(
@@ -131,7 +128,7 @@ def _apply_layer(
         for one in position_embeddings
     )
     hidden = hidden_states.reshape(-1, width)
-    x, _ = layer.before_attention.apply(hidden)
+    x = layer.before_attention.apply(hidden)[0]
     vectors = (x @ layer.into.t()).view(len(hidden), -1, layer.dim)
     turned = torch.empty_like(vectors)
     turn(vectors, turned, angles, vectors.shape[1] - layer.n_keys)
@@ -140,11 +137,11 @@ def _apply_layer(
         [vectors.shape[1] - 2 * layer.n_keys, layer.n_keys, layer.n_keys], 1
     )
     if past_key_values is not None:
-        key, value = past_key_values.update(key, value, layer.attention.layer_idx)
-    seen = _attend(query, key, value, attention_mask, layer.attention.scaling)
+        key, value = past_key_values.update(key, value, layer.index)
+    seen = _attend(query, key, value, attention_mask, layer.scaling)
     middle = seen.reshape(len(hidden), -1) @ layer.out.t()
     middle += hidden
-    y, _ = layer.before_mlp.apply(middle)
+    y = layer.before_mlp.apply(middle)[0]
     gate, up = (y @ layer.gates.t()).chunk(2, -1)
     output = silu(gate).mul_(up) @ layer.down.t()
     output += middle

@@ -138,9 +138,9 @@ class Lessons:
         ]
 
     def _shared(self, lesson: _Lesson, wanted: frozenset[str]) -> float:
-        weight = sum(self._weights[word] for word in lesson.words & wanted)
+        weight = math.fsum(self._weights[word] for word in lesson.words & wanted)
         # Without this, the longest answers would be behind everything.
-        return weight / math.sqrt(sum(self._weights[word] for word in lesson.words) or 1)
+        return weight / math.sqrt(math.fsum(self._weights[word] for word in lesson.words) or 1)
 
 
 def _evidence_by_pair(

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
+from math import fsum
 
 import pandas as pd
 from spacy.language import Language
@@ -97,7 +98,7 @@ def ask_about_passages(
     members: dict[str, list[ReadSentence]] = defaultdict(list)
     for sentence in read:
         members[passages[sentence.sentence_id]].append(sentence)
-    near_to = _nearest(list(members))
+    near_to = nearest_passages(list(members))
     evaluation = [normalise(text) for text in evaluation_texts]
     rows: list[dict] = []
     rejected = [_rejection(one.question, one.kind, *fault) for one, *fault in refused]
@@ -184,14 +185,15 @@ def _unanswered(passage: str, drafts: Iterable[Draft]) -> Iterator[str]:
             yield draft.question
 
 
-def _nearest(passages: Sequence[str]) -> dict[str, list[str]]:
+def nearest_passages(passages: Sequence[str]) -> dict[str, list[str]]:
     """Map each passage to those that share most with it, a word counting the more the rarer."""
     words = [frozenset(content_words(passage)) for passage in passages]
     n_with = Counter(word for one in words for word in one)
     near: dict[str, list[str]] = {}
     for at, passage in enumerate(passages):
         shared = [
-            (-sum(1 / n_with[word] for word in words[at] & other), place)
+            # Summed exactly: a set has another order in every process, and rounding goes by order.
+            (-fsum(1 / n_with[word] for word in words[at] & other), place)
             for place, other in enumerate(words)
             if place != at
         ]
