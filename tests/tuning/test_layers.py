@@ -6,7 +6,8 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from ragtuned_kedro.language_models.chat import TokenizedChat
-from ragtuned_kedro.tuning.layers import speed_up, takes_packed
+from ragtuned_kedro.tuning.attention import takes_packed
+from ragtuned_kedro.tuning.layers import speed_up
 from ragtuned_kedro.tuning.layout import pack, pad
 from ragtuned_kedro.tuning.loss import summed_loss
 

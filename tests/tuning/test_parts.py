@@ -9,9 +9,9 @@ from torch.nn.functional import cross_entropy
 from ragtuned_kedro.language_models.chat import TokenizedChat
 from ragtuned_kedro.language_models.weights import Quantization, load_weights
 from ragtuned_kedro.tuning.adapter import LoraShape, attach_adapter
+from ragtuned_kedro.tuning.attention import takes_packed
 from ragtuned_kedro.tuning.batches import plan_epoch
 from ragtuned_kedro.tuning.gradients import Learner
-from ragtuned_kedro.tuning.layers import takes_packed
 from ragtuned_kedro.tuning.layout import pack, pad
 from ragtuned_kedro.tuning.loss import summed_loss
 from ragtuned_kedro.tuning.schedule import learning_rate_at

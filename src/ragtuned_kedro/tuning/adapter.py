@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import save_file
 
 from ragtuned_kedro.language_models.weights import linear_module_names, quiet_transformers
-from ragtuned_kedro.tuning.layers import speed_up
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,11 @@ class LoraShape:
 
 def attach_adapter(model: Any, lora: LoraShape, seed: int) -> Any:
     """Put a fresh LoRA adapter (Hu et al., arXiv 2106.09685) onto the frozen `model`."""
+    # PEFT takes two seconds to import, and a run in which nothing changed needs none of it.
+    from peft import LoraConfig, get_peft_model
+
+    from ragtuned_kedro.tuning.layers import speed_up
+
     names = lora.target_modules
     if names == "all-linear":
         names = linear_module_names(model)
@@ -52,6 +55,8 @@ def attach_adapter(model: Any, lora: LoraShape, seed: int) -> Any:
 
 def adapter_tensors(model: Any) -> dict[str, torch.Tensor]:
     """Collect the adapter's weights under PEFT's names, sorted."""
+    from peft import get_peft_model_state_dict
+
     tensors = get_peft_model_state_dict(model)
     return {name: tensors[name].detach().contiguous().cpu() for name in sorted(tensors)}
 

@@ -8,12 +8,20 @@ Source of the idea: tree attention over shared prefixes, as in Hydragen (Juravsk
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.nn.functional import pad
 
+# The name by which a model's configuration calls this attention.
+BY_PLAN = "by_plan"
 # Widths are multiples of this, so that few of them occur (`layout` tells why).
 _ROUND = 16
+
+
+def takes_packed(model: Any) -> bool:
+    """Tell whether a model's attention takes chats as `layout.pack` lays them out."""
+    return bool(model.config._attn_implementation == BY_PLAN)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ragtuned_kedro.language_models.chat import TokenizedChat
-from ragtuned_kedro.tuning.layers import takes_packed
+from ragtuned_kedro.tuning.attention import takes_packed
 from ragtuned_kedro.tuning.layout import pack, pad
 from ragtuned_kedro.tuning.loss import summed_loss
 

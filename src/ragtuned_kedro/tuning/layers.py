@@ -23,12 +23,11 @@ from ragtuned_kedro.language_models.plain_layers import (
     stack_weights,
     turn,
 )
-from ragtuned_kedro.tuning.attention import AttentionPlan, attend, attend_back
+from ragtuned_kedro.tuning.attention import BY_PLAN, AttentionPlan, attend, attend_back
 
 # Models whose layers are exactly those below: pre-normalised with a frozen root-mean-square norm,
 # causal attention over all that came before, neither capped nor windowed.
 _PLAIN_MODELS = frozenset({"llama", "qwen2", "qwen3"})
-_ATTENTION = "by_plan"
 
 
 def speed_up(tuned: Any) -> None:
@@ -51,13 +50,8 @@ def speed_up(tuned: Any) -> None:
         elif plain and type(module).__name__.endswith("RMSNorm"):
             _compute(module, _apply_norm, _RootMeanSquare(module))
     if attends:
-        AttentionInterface.register(_ATTENTION, _attend_by_plan)
-        tuned.get_base_model().set_attn_implementation(_ATTENTION)
-
-
-def takes_packed(model: Any) -> bool:
-    """Tell whether a model's attention takes chats as `layout.pack` lays them out."""
-    return bool(model.config._attn_implementation == _ATTENTION)
+        AttentionInterface.register(BY_PLAN, _attend_by_plan)
+        tuned.get_base_model().set_attn_implementation(BY_PLAN)
 
 
 def _attend_by_plan(
