@@ -3,29 +3,16 @@ from copy import deepcopy
 
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
 
 from ragtuned_kedro.language_models.plain_layers import speed_up_answers
 from ragtuned_kedro.language_models.token_steps import TokenSteps
+from tests.tiny_models import N_TOKENS, tiny_model
 
-_N_TOKENS = 90
 _PROMPTS = [[3, 4, 5, 6, 7, 8, 9], [10, 11], [12, 13, 14, 15]]
 
 
 def _model(kind="llama", *, dtype=torch.float32, n_keys=2):
-    torch.manual_seed(3)
-    config = AutoConfig.for_model(
-        kind,
-        vocab_size=_N_TOKENS,
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=n_keys,
-        head_dim=16,
-        initializer_range=0.2,
-    )
-    return AutoModelForCausalLM.from_config(config).to(dtype).requires_grad_(False).eval()
+    return tiny_model(kind, dtype, num_key_value_heads=n_keys, initializer_range=0.2).eval()
 
 
 def _both(**settings):
@@ -59,7 +46,7 @@ def test_what_is_said_step_by_step_after_padding_is_what_the_models_own_layers_s
 @torch.inference_mode()
 def test_a_row_without_padding_is_read_as_the_models_own_layers_read_it():
     plain, sped_up = _both()
-    ids = torch.randint(_N_TOKENS, (5, 17), generator=torch.Generator().manual_seed(1))
+    ids = torch.randint(N_TOKENS, (5, 17), generator=torch.Generator().manual_seed(1))
     read = [model.base_model(input_ids=ids, use_cache=True) for model in (sped_up, plain)]
     torch.testing.assert_close(read[0].last_hidden_state, read[1].last_hidden_state)
     for one, other in zip(*(each.past_key_values.layers for each in read), strict=True):

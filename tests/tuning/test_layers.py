@@ -3,32 +3,19 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
-from transformers import AutoConfig, AutoModelForCausalLM
 
 from ragtuned_kedro.language_models.chat import TokenizedChat
 from ragtuned_kedro.tuning.attention import takes_packed
 from ragtuned_kedro.tuning.layers import speed_up
 from ragtuned_kedro.tuning.layout import pack, pad
 from ragtuned_kedro.tuning.loss import summed_loss
-
-_N_TOKENS = 90
+from tests.tiny_models import tiny_model
 
 
 def _tuned(dtype: torch.dtype, *, dropout: float = 0.0, kind: str = "llama") -> torch.nn.Module:
-    torch.manual_seed(3)
-    config = AutoConfig.for_model(
-        kind,
-        vocab_size=_N_TOKENS,
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=16,
-    )
-    model = AutoModelForCausalLM.from_config(config)
+    model = tiny_model(kind, dtype)
     lora = LoraConfig(r=4, lora_alpha=8, lora_dropout=dropout, target_modules="all-linear")
-    tuned = get_peft_model(model.to(dtype).requires_grad_(False), lora)
+    tuned = get_peft_model(model, lora)
     for name, one in tuned.named_parameters():
         if "lora_B" in name:  # zero at first, so that A would get no gradient
             torch.nn.init.normal_(one, std=0.1)
