@@ -1,7 +1,9 @@
 import logging
+from pathlib import Path
 
 import pandas as pd
 
+from ragtuned_kedro.datasets.kept_tables import Tables, keep_tables
 from ragtuned_kedro.language_models.chat import load_chat
 from ragtuned_kedro.language_models.spacy_pipeline import load_spacy
 from ragtuned_kedro.language_models.token_spans import load_token_spans
@@ -29,21 +31,44 @@ def ask_and_answer(
     report_findings: pd.DataFrame,
     evaluation_queries: pd.DataFrame,
     base_model_folder: BaseModelFolder,
+    kept_tables: Path,
     synthesis: SynthesisParams,
     extraction: ExtractionParams,
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Synthesise training questions and answers."""
+) -> Tables:
+    """Synthesise training questions and answers, or find them made."""
+    corpus = Corpus(
+        documents,
+        sentences,
+        entity_mentions,
+        entities,
+        relationships,
+        community_reports,
+        report_findings,
+    )
+    texts = evaluation_queries["text"].tolist()
+    tables = keep_tables(
+        kept_tables, _synthesize_pairs, corpus, texts, base_model_folder, synthesis, extraction
+    )
+    n_pairs = len(tables[1])
+    if n_pairs < synthesis.n_pairs:
+        logger.warning(
+            "The corpus gives %d pairs, fewer than synthesis.n_pairs (%d).",
+            n_pairs,
+            synthesis.n_pairs,
+        )
+    return tables
+
+
+def _synthesize_pairs(
+    corpus: Corpus,
+    evaluation_texts: list[str],
+    base_model_folder: BaseModelFolder,
+    synthesis: SynthesisParams,
+    extraction: ExtractionParams,
+) -> Tables:
     made = synthesize(
-        Corpus(
-            documents,
-            sentences,
-            entity_mentions,
-            entities,
-            relationships,
-            community_reports,
-            report_findings,
-        ),
-        evaluation_queries["text"].tolist(),
+        corpus,
+        evaluation_texts,
         load_spacy(extraction.spacy_model),
         load_token_spans(base_model_folder.path),
         n_pairs=synthesis.n_pairs,
@@ -53,12 +78,6 @@ def ask_and_answer(
         decontamination_similarity=synthesis.decontamination_similarity,
         seed=synthesis.seed,
     )
-    if len(made.pairs) < synthesis.n_pairs:
-        logger.warning(
-            "The corpus gives %d pairs, fewer than synthesis.n_pairs (%d).",
-            len(made.pairs),
-            synthesis.n_pairs,
-        )
     return made.queries, made.pairs, made.evidence, made.rejections, made.ledger
 
 
@@ -69,18 +88,40 @@ def ask_passages(
     entities: pd.DataFrame,
     evaluation_queries: pd.DataFrame,
     base_model_folder: BaseModelFolder,
+    kept_tables: Path,
     reading_questions: ReadingQuestionParams,
     synthesis: SynthesisParams,
     extraction: ExtractionParams,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Ask each passage what it tells and what it leaves open."""
+) -> Tables:
+    """Ask each passage what it tells and what it leaves open, or find it asked."""
+    return keep_tables(
+        kept_tables,
+        _ask_about_passages,
+        (documents, sentences, entity_mentions, entities),
+        evaluation_queries["text"].tolist(),
+        base_model_folder,
+        reading_questions,
+        synthesis,
+        extraction,
+    )
+
+
+def _ask_about_passages(
+    tables: Tables,
+    evaluation_texts: list[str],
+    base_model_folder: BaseModelFolder,
+    reading_questions: ReadingQuestionParams,
+    synthesis: SynthesisParams,
+    extraction: ExtractionParams,
+) -> Tables:
+    documents, sentences, entity_mentions, entities = tables
     portion = reading_questions.model_dump(exclude={"seed"})
     return ask_about_passages(
         documents,
         sentences,
         entity_mentions,
         entities,
-        evaluation_queries["text"].tolist(),
+        evaluation_texts,
         load_spacy(extraction.spacy_model),
         load_token_spans(base_model_folder.path),
         portion=Portion(**portion),
@@ -94,9 +135,21 @@ def make_examples(
     training_queries: pd.DataFrame,
     qa_pairs: pd.DataFrame,
     base_model_folder: BaseModelFolder,
+    kept_tables: Path,
     examples: ExampleParams,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Turn pairs into chats to train on, a TrainingExample per row."""
+) -> Tables:
+    """Turn pairs into chats to train on, a TrainingExample per row, or find them built."""
+    return keep_tables(
+        kept_tables, _build_examples, training_queries, qa_pairs, base_model_folder, examples
+    )
+
+
+def _build_examples(
+    training_queries: pd.DataFrame,
+    qa_pairs: pd.DataFrame,
+    base_model_folder: BaseModelFolder,
+    examples: ExampleParams,
+) -> Tables:
     built, rejections = build_examples(
         training_queries,
         qa_pairs,

@@ -19,7 +19,13 @@ def create_pipeline(**_: object) -> Pipeline:
     by_teacher = chosen_engines().synthesize_qa == "teacher"
     examples = Node(
         make_examples,
-        inputs=["training_queries", "qa_pairs", "base_model_folder", "params:examples"],
+        inputs=[
+            "training_queries",
+            "qa_pairs",
+            "base_model_folder",
+            "kept_tables",
+            "params:examples",
+        ],
         outputs=["training_examples", "example_rejections"],
         name="build_examples",
     )
@@ -32,6 +38,7 @@ def create_pipeline(**_: object) -> Pipeline:
             "entities",
             "evaluation_queries",
             "base_model_folder",
+            "kept_tables",
             "params:reading_questions",
             "params:synthesis",
             "params:extraction",
@@ -55,6 +62,7 @@ def _from_templates() -> Node:
             "report_findings",
             "evaluation_queries",
             "base_model_folder",
+            "kept_tables",
             "params:synthesis",
             "params:extraction",
         ],
