@@ -3,6 +3,7 @@
 import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 from kedro.config import OmegaConfigLoader
 from kedro.utils import find_kedro_project
@@ -22,6 +23,15 @@ warnings.filterwarnings("ignore", message=r".*Add type hints to the `predict`")
 os.environ["KEDRO_DISABLE_TELEMETRY"] = "1"
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 
+
+def _validator(table: str) -> dict[str, Any]:
+    """Have a dataset checked against a table of `schemas`, `<module>.<class>`, by Kedro.
+
+    What a run has checked as it saved it is not checked again whenever a later node loads it.
+    """
+    return {"class": f"{__package__}.schemas.{table}", "skip_load_after_save": True}
+
+
 HOOKS = (FreedMemory(), TypedParameters(), StageSeconds(), ClosingTable())
 SESSION_CLASS = PlainSpokenSession
 CONTEXT_CLASS = EngineContext
@@ -33,5 +43,6 @@ CONFIG_LOADER_ARGS = {
     "custom_resolvers": {
         "oc.env": oc.env,
         "project_dir": lambda: str(find_kedro_project(Path.cwd()) or Path.cwd()),
+        "table": _validator,
     },
 }
