@@ -21,6 +21,8 @@ warnings.filterwarnings("ignore", message=r".*Add type hints to the `predict`")
 
 # Nothing leaves the machine, so no usage statistics either.
 os.environ["KEDRO_DISABLE_TELEMETRY"] = "1"
+# Else MLflow imports IPython, for a second, to look for a job of Databricks to go on with.
+os.environ.setdefault("MLFLOW_ENABLE_SGC_RUN_RESUMPTION_FOR_DATABRICKS_JOBS", "false")
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 
 

@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import networkx as nx
 import pandas as pd
 
+from ragtuned_kedro.datasets.kept_tables import Tables, keep_tables
 from ragtuned_kedro.graph.build import build_graph
 from ragtuned_kedro.graph.extract import extract_mentions
 from ragtuned_kedro.graph.merge import merge_mentions
@@ -9,9 +12,15 @@ from ragtuned_kedro.schemas.graph_parameters import ExtractionParams
 
 
 def extract(
+    documents: pd.DataFrame, chunks: pd.DataFrame, kept_tables: Path, extraction: ExtractionParams
+) -> Tables:
+    """Read sentences and mentions out of documents, or find them read."""
+    return keep_tables(kept_tables, _extract_mentions, documents, chunks, extraction)
+
+
+def _extract_mentions(
     documents: pd.DataFrame, chunks: pd.DataFrame, extraction: ExtractionParams
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Read sentences and mentions out of documents."""
+) -> Tables:
     return extract_mentions(
         documents,
         chunks,

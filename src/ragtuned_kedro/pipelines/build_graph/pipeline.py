@@ -19,7 +19,7 @@ def create_pipeline(**_: object) -> Pipeline:
 def _extract() -> Node:
     return Node(
         extract,
-        inputs=["documents", "chunks", "params:extraction"],
+        inputs=["documents", "chunks", "kept_tables", "params:extraction"],
         outputs=["sentences", "entity_mentions", "relationship_mentions"],
         name="extract_mentions",
     )
