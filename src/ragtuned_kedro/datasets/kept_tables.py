@@ -37,7 +37,8 @@ def keep_tables(root: Path, make: Callable[..., Tables], *inputs: object) -> Tab
     name = f"{make.__module__}.{make.__qualname__}"
     folder = root / fingerprint([name, _CODE, _INSTALLED, [_content(one) for one in inputs]])[:16]
     if folder.exists():
-        logger.info("%s: nothing changed, tables of before (%s)", make.__name__, folder.name)
+        what = make.__name__.strip("_").replace("_", " ")
+        logger.info("%s: nothing changed, the tables of before (%s)", what, folder.name)
     made: Tables | None = None
 
     def fill(unfinished: Path) -> None:
