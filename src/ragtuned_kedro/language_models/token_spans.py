@@ -1,13 +1,16 @@
 """Where the base model's tokens lie in a text."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 TokenSpans = Callable[[str], list[tuple[int, int]]]
 
 
+@lru_cache(maxsize=2)
 def load_token_spans(base_model_path: str) -> TokenSpans:
     """Build a function from text to its tokens' half-open character spans, no special tokens.
 
+    A base model's folder does not change once it is there, so its tokenizer is loaded once.
     A character that takes several tokens (a rare symbol under byte-level BPE) yields several
     overlapping spans, so the number of spans is the number of tokens.
     """
