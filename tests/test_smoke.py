@@ -53,13 +53,22 @@ def in_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         os.environ["MLFLOW_TRACKING_URI"] = before[1]
 
 
-def open_session(data_root: Path, toy: Path, **params: object) -> KedroSession:
-    known = {
+def known_params(data_root: Path, toy: Path) -> dict[str, str]:
+    return {
         "data_root": str(data_root),
         "base_models": str(data_root / "06_models/base_models"),
         "base_model_source": str(toy),
         "embedder_source": str(toy.with_name("embedder")),
     }
+
+
+def params_option(data_root: Path, toy: Path, *more: str) -> tuple[str, str]:
+    known = [f"{name}={value}" for name, value in known_params(data_root, toy).items()]
+    return "--params", ",".join([*known, *more])
+
+
+def open_session(data_root: Path, toy: Path, **params: object) -> KedroSession:
+    known: dict[str, object] = {**known_params(data_root, toy)}
     return PlainSpokenSession.create(ROOT, env="smoke", runtime_params=known | params)
 
 
@@ -286,20 +295,31 @@ def test_the_command_line_shows_the_message_without_a_traceback(tmp_path: Path) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("longer", ["optimization.epochs=40", "reader_optimization.epochs=8"])
+def test_nodes_can_run_in_threads(first_run: Path, toy: Path) -> None:
+    # In a process of its own, where nothing is imported yet.
+    finished = subprocess.run(
+        [
+            *(sys.executable, "-m", "kedro", "run", "--env", "smoke", "--runner", "ThreadRunner"),
+            *params_option(first_run, toy),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert "What was remembered" in finished.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("longer", ["optimization.epochs=10", "reader_optimization.epochs=3"])
 def test_a_run_killed_while_tuning_goes_on_from_its_checkpoint(
     first_run: Path, toy: Path, longer: str
 ) -> None:
-    params = [
-        f"data_root={first_run}",
-        f"base_models={first_run / '06_models/base_models'}",
-        f"base_model_source={toy}",
-        f"embedder_source={toy.with_name('embedder')}",
-        longer,
-    ]
     command = [
         *(sys.executable, "-m", "kedro", "run", "--env", "smoke", "--pipelines", "tune_adapter"),
-        *("--params", ",".join(params)),
+        *params_option(first_run, toy, longer),
     ]
     finished_before = set((first_run / "06_models/tuning").glob("*/adapter"))
     killed = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)

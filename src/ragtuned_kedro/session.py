@@ -7,9 +7,11 @@ from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.io import DatasetError
+from kedro.runner import ThreadRunner
 from kedro.validation import ParameterValidationError
 from pydantic import ValidationError
 
+from ragtuned_kedro.language_models.weights import import_transformers
 from ragtuned_kedro.pipelines.engines import choose_engines
 from ragtuned_kedro.schemas.errors import UserError
 from ragtuned_kedro.schemas.teaching_parameters import EngineParams
@@ -41,12 +43,14 @@ class PlainSpokenSession(KedroSession):
     """Shows what a user can mend as one message and exit code 1, without a traceback."""
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
-        """Run pipelines.
+        """Run pipelines, in threads if the runner says so.
 
         Raises:
             click.ClickException: In place of a UserError, wherever in the chain of causes it
                 stands, and of parameters that do not fit their blocks.
         """
+        if isinstance(kwargs.get("runner"), ThreadRunner):
+            import_transformers()
         try:
             return super().run(*args, **kwargs)
         except (UserError, ParameterValidationError, DatasetError) as error:

@@ -10,6 +10,7 @@ from kedro.io import DataCatalog, DatasetError
 from ragtuned_kedro.datasets import endpoint
 from ragtuned_kedro.datasets.endpoint import EndpointDataset, find_key
 from ragtuned_kedro.schemas.errors import UserError
+from ragtuned_kedro.settings import CONFIG_LOADER_ARGS
 from tests.language_models.endpoints import endpoint_params
 
 
@@ -59,10 +60,9 @@ def test_with_the_teachers_key_alone_the_catalogs_judge_asks_with_it(credentials
     for more, key in (({}, "of-the-teacher"), ({"judge_url": "http://127.0.0.1:2/v1"}, None)):
         config = OmegaConfigLoader(
             "conf",
-            base_env="base",
-            default_run_env="local",
             env="teacher",
             runtime_params={"data_root": str(credentials.parent), **more},
+            **CONFIG_LOADER_ARGS,
         )
         entries = {"judge": config["catalog"]["judge"]}
         judge = DataCatalog.from_config(entries).load("judge")

@@ -63,6 +63,21 @@ def choose_dtype(dtype: str, device: str) -> str:
     return "bfloat16" if able.get("avx512_bf16") or able.get("amx_bf16") else "float32"
 
 
+def import_transformers() -> None:
+    """Import what is used of transformers before several threads do.
+
+    It imports a name when it is first asked for one, and of two threads that ask at once the
+    second can find that there is no such name.
+    """
+    from transformers import (  # noqa: F401
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoTokenizer,
+        DynamicCache,
+        GenerationConfig,
+    )
+
+
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
     """Silence the progress bars and notices with which transformers accompanies each file."""
