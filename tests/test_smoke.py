@@ -77,6 +77,16 @@ def run(data_root: Path, toy: Path, pipeline_names: list[str] | None = None, **p
         return session.run(pipeline_names=pipeline_names)
 
 
+KEDRO_RUN = (sys.executable, "-m", "kedro", "run", "--env", "smoke")
+
+
+def kedro_run(*options: str) -> subprocess.CompletedProcess[str]:
+    """Run in a process of its own."""
+    return subprocess.run(
+        [*KEDRO_RUN, *options], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
 def hashes(data_root: Path, *folders: str) -> dict[str, str]:
     return {
         str(file.relative_to(data_root)): hashlib.sha256(file.read_bytes()).hexdigest()
@@ -277,18 +287,8 @@ def test_an_empty_corpus_says_what_to_do(tmp_path: Path, toy: Path) -> None:
 
 @pytest.mark.slow
 def test_the_command_line_shows_the_message_without_a_traceback(tmp_path: Path) -> None:
-    finished = subprocess.run(
-        [
-            *(sys.executable, "-m", "kedro", "run", "--env", "smoke"),
-            *("--pipelines", "prepare_corpus"),
-            *("--params", f"data_root={tmp_path},corpus_folder=no/such/folder"),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    params = f"data_root={tmp_path},corpus_folder=no/such/folder"
+    finished = kedro_run("--pipelines", "prepare_corpus", "--params", params)
     assert finished.returncode == 1
     assert "no/such/folder does not exist" in finished.stderr
     assert "Traceback" not in finished.stdout + finished.stderr
@@ -296,18 +296,8 @@ def test_the_command_line_shows_the_message_without_a_traceback(tmp_path: Path) 
 
 @pytest.mark.slow
 def test_nodes_can_run_in_threads(first_run: Path, toy: Path) -> None:
-    # In a process of its own, where nothing is imported yet.
-    finished = subprocess.run(
-        [
-            *(sys.executable, "-m", "kedro", "run", "--env", "smoke", "--runner", "ThreadRunner"),
-            *params_option(first_run, toy),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    # There is nothing imported yet in a process of its own.
+    finished = kedro_run("--runner", "ThreadRunner", *params_option(first_run, toy))
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert "What was remembered" in finished.stdout
 
@@ -317,12 +307,11 @@ def test_nodes_can_run_in_threads(first_run: Path, toy: Path) -> None:
 def test_a_run_killed_while_tuning_goes_on_from_its_checkpoint(
     first_run: Path, toy: Path, longer: str
 ) -> None:
-    command = [
-        *(sys.executable, "-m", "kedro", "run", "--env", "smoke", "--pipelines", "tune_adapter"),
-        *params_option(first_run, toy, longer),
-    ]
+    options = ("--pipelines", "tune_adapter", *params_option(first_run, toy, longer))
     finished_before = set((first_run / "06_models/tuning").glob("*/adapter"))
-    killed = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    killed = subprocess.Popen(
+        [*KEDRO_RUN, *options], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
     deadline = time.monotonic() + 240
     while not list((first_run / "06_models/tuning").glob("*/checkpoint.safetensors")):
         assert killed.poll() is None, killed.stderr.read() if killed.stderr else ""
@@ -332,9 +321,7 @@ def test_a_run_killed_while_tuning_goes_on_from_its_checkpoint(
     killed.communicate(timeout=60)
     assert set((first_run / "06_models/tuning").glob("*/adapter")) == finished_before
 
-    resumed = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
-    )
+    resumed = kedro_run(*options)
     output = " ".join((resumed.stdout + resumed.stderr).split())
     assert resumed.returncode == 0, output
     assert "goes on from the checkpoint" in output.replace("  ", " ")
