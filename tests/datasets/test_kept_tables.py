@@ -13,8 +13,14 @@ from ragtuned_kedro.schemas.records import BaseModelFolder
 from ragtuned_kedro.schemas.tables import Ledger, Rejections, frame_of
 
 TABLE = pd.DataFrame({"text": ["a", "b"], "n": [1, 2]})
-MODEL = BaseModelFolder("/models/toy", "toy", "r1")
 SETTINGS = ChunkingParams(size=20, overlap=5)
+
+
+def base_model(folder: Path, *, revision: str = "r1", template: str = "a") -> BaseModelFolder:
+    folder.mkdir(exist_ok=True)
+    (folder / "model.safetensors").write_text(revision)
+    (folder / "chat_template.jinja").write_text(template)
+    return BaseModelFolder(str(folder), folder.name, revision)
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class Maker:
 
 def test_what_was_made_comes_back_as_it_was_made_and_is_not_made_again(tmp_path: Path) -> None:
     make = Maker()
-    inputs = (Pair(TABLE, TABLE), ["a question"], MODEL, SETTINGS)
+    inputs = (Pair(TABLE, TABLE), ["a question"], base_model(tmp_path / "toy"), SETTINGS)
     first = keep_tables(tmp_path, make, *inputs)
     again = keep_tables(tmp_path, make, *inputs)
     assert make.n_calls == 1
@@ -58,22 +64,35 @@ def test_what_was_made_comes_back_as_it_was_made_and_is_not_made_again(tmp_path:
 @pytest.mark.parametrize(
     "changed",
     [
-        (TABLE.assign(n=[1, 3]), MODEL, SETTINGS),
-        (TABLE.assign(n=[1.0, 2.0]), MODEL, SETTINGS),
-        (TABLE.iloc[::-1].reset_index(drop=True), MODEL, SETTINGS),
-        (TABLE.rename(columns={"n": "m"}), MODEL, SETTINGS),
-        (TABLE, BaseModelFolder("/models/toy", "toy", "r2"), SETTINGS),
-        (TABLE, MODEL, ChunkingParams(size=20, overlap=6)),
-        (MODEL, TABLE, SETTINGS),
+        (TABLE.assign(n=[1, 3]), SETTINGS),
+        (TABLE.assign(n=[1.0, 2.0]), SETTINGS),
+        (TABLE.iloc[::-1].reset_index(drop=True), SETTINGS),
+        (TABLE.rename(columns={"n": "m"}), SETTINGS),
+        (TABLE, ChunkingParams(size=20, overlap=6)),
+        (SETTINGS, TABLE),
+        (TABLE, SETTINGS, None),
     ],
 )
 def test_a_changed_input_or_setting_has_the_tables_made_anew(
     tmp_path: Path, changed: tuple[object, ...]
 ) -> None:
     make = Maker()
-    keep_tables(tmp_path, make, TABLE, MODEL, SETTINGS)
+    keep_tables(tmp_path, make, TABLE, SETTINGS)
     keep_tables(tmp_path, make, *changed)
     assert make.n_calls == 2
+
+
+def test_a_base_model_is_its_weights_and_what_lies_beside_them_wherever_that_is(
+    tmp_path: Path,
+) -> None:
+    make = Maker()
+    keep_tables(tmp_path, make, base_model(tmp_path / "toy"))
+    keep_tables(tmp_path, make, base_model(tmp_path / "elsewhere"))
+    assert make.n_calls == 1
+    keep_tables(tmp_path, make, base_model(tmp_path / "toy", template="b"))
+    assert make.n_calls == 2
+    keep_tables(tmp_path, make, base_model(tmp_path / "toy", revision="r2"))
+    assert make.n_calls == 3
 
 
 @pytest.mark.parametrize("what", ["_CODE", "_INSTALLED"])
@@ -98,13 +117,6 @@ def test_every_source_file_and_every_installed_version_counts(tmp_path: Path) ->
     assert len({before, edited, kept_tables.hash_code(package)}) == 3
     assert kept_tables.hash_code(Path(kept_tables.__file__).parents[1]) == kept_tables._CODE
     assert any(name.startswith("spacy-3.") for name in kept_tables._INSTALLED)
-
-
-def test_a_base_model_elsewhere_is_the_same_one(tmp_path: Path) -> None:
-    make = Maker()
-    keep_tables(tmp_path, make, MODEL)
-    keep_tables(tmp_path, make, BaseModelFolder("/elsewhere/toy", "toy", "r1"))
-    assert make.n_calls == 1
 
 
 def test_what_ended_half_way_is_made_anew(tmp_path: Path) -> None:

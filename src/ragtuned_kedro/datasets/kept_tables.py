@@ -4,7 +4,7 @@ import hashlib
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,10 @@ def keep_tables(root: Path, make: Callable[..., Tables], *inputs: object) -> Tab
     """Return `make(*inputs)`, or what it returned when it was last asked the same.
 
     The tables lie in a folder of `root` whose name is a hash of the inputs (tables by all they
-    hold, a base model by its revision), of the source of this package and of the versions of what
-    is installed. So whatever can change the tables has them made anew, and an edited comment has,
-    too. `make` must be a function of its inputs alone. A folder appears whole or not at all.
+    hold, a base model by its revision and the files beside its weights), of the source of this
+    package and of the versions of what is installed. So whatever can change the tables has them
+    made anew, and an edited comment has, too. `make` must be a function of its inputs alone. A
+    folder appears whole or not at all.
 
     Raises:
         TypeError: If an input is of a kind that has no content to go by.
@@ -72,7 +73,11 @@ def _content(value: object) -> Any:
     if isinstance(value, pd.DataFrame):
         return hashlib.sha256(value.to_parquet()).hexdigest()
     if isinstance(value, BaseModelFolder):
-        return [value.model_id, value.revision]
+        # The revision is that of the weights; a tokenizer or chat template can change without it.
+        folder = Path(value.path)
+        files = [one for one in sorted(folder.iterdir()) if one.is_file()]
+        others = (one for one in files if one.suffix != ".safetensors")
+        return [value.revision, _hash_files(others, folder)]
     if isinstance(value, Block):
         return value.model_dump(mode="json")
     if is_dataclass(value):
@@ -86,9 +91,13 @@ def _content(value: object) -> Any:
 
 def hash_code(package: Path) -> str:
     """Hash all Python files below a folder, by their names and what stands in them."""
+    return _hash_files(sorted(package.rglob("*.py")), package)
+
+
+def _hash_files(files: Iterable[Path], root: Path) -> str:
     digest = hashlib.sha256()
-    for file in sorted(package.rglob("*.py")):
-        digest.update(f"{file.relative_to(package)}\0".encode() + file.read_bytes())
+    for file in files:
+        digest.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes())
     return digest.hexdigest()
 
 

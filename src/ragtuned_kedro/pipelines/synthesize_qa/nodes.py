@@ -45,9 +45,14 @@ def ask_and_answer(
         community_reports,
         report_findings,
     )
-    texts = evaluation_queries["text"].tolist()
     tables = keep_tables(
-        kept_tables, _synthesize_pairs, corpus, texts, base_model_folder, synthesis, extraction
+        kept_tables,
+        _synthesize_pairs,
+        corpus,
+        evaluation_queries["text"].tolist(),
+        base_model_folder,
+        synthesis,
+        extraction.spacy_model,
     )
     n_pairs = len(tables[1])
     if n_pairs < synthesis.n_pairs:
@@ -64,12 +69,12 @@ def _synthesize_pairs(
     evaluation_texts: list[str],
     base_model_folder: BaseModelFolder,
     synthesis: SynthesisParams,
-    extraction: ExtractionParams,
+    spacy_model: str,
 ) -> Tables:
     made = synthesize(
         corpus,
         evaluation_texts,
-        load_spacy(extraction.spacy_model),
+        load_spacy(spacy_model),
         load_token_spans(base_model_folder.path),
         n_pairs=synthesis.n_pairs,
         mix=synthesis.mix,
@@ -101,8 +106,9 @@ def ask_passages(
         evaluation_queries["text"].tolist(),
         base_model_folder,
         reading_questions,
-        synthesis,
-        extraction,
+        synthesis.max_answer_tokens,
+        synthesis.decontamination_similarity,
+        extraction.spacy_model,
     )
 
 
@@ -111,8 +117,9 @@ def _ask_about_passages(
     evaluation_texts: list[str],
     base_model_folder: BaseModelFolder,
     reading_questions: ReadingQuestionParams,
-    synthesis: SynthesisParams,
-    extraction: ExtractionParams,
+    max_answer_tokens: int,
+    decontamination_similarity: float,
+    spacy_model: str,
 ) -> Tables:
     documents, sentences, entity_mentions, entities = tables
     portion = reading_questions.model_dump(exclude={"seed"})
@@ -122,11 +129,11 @@ def _ask_about_passages(
         entity_mentions,
         entities,
         evaluation_texts,
-        load_spacy(extraction.spacy_model),
+        load_spacy(spacy_model),
         load_token_spans(base_model_folder.path),
         portion=Portion(**portion),
-        max_answer_tokens=synthesis.max_answer_tokens,
-        decontamination_similarity=synthesis.decontamination_similarity,
+        max_answer_tokens=max_answer_tokens,
+        decontamination_similarity=decontamination_similarity,
         seed=reading_questions.seed,
     )
 
