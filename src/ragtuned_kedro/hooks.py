@@ -130,6 +130,10 @@ class TypedParameters:
     kedro-mlflow flattens dictionaries only and would log a block as one long string.
     """
 
+    def __init__(self) -> None:
+        # MLflow refuses a value that another thread has logged since it looked for it.
+        self._lock = threading.Lock()
+
     @hook_impl
     def before_node_run(self, inputs: dict[str, Any]) -> None:
         """Log the blocks among a node's inputs."""
@@ -149,4 +153,5 @@ class TypedParameters:
                 logged[f"{value.role}.endpoint"] = value.endpoint
         if logged:
             # In one transaction, not one for each of some tens of values.
-            mlflow.log_params(logged)
+            with self._lock:
+                mlflow.log_params(logged)
