@@ -75,9 +75,8 @@ def _content(value: object) -> Any:
     if isinstance(value, BaseModelFolder):
         # The revision is that of the weights; a tokenizer or chat template can change without it.
         folder = Path(value.path)
-        files = [one for one in sorted(folder.iterdir()) if one.is_file()]
-        others = (one for one in files if one.suffix != ".safetensors")
-        return [value.revision, _hash_files(others, folder)]
+        files = (one for one in folder.iterdir() if one.is_file() and one.suffix != ".safetensors")
+        return [value.revision, _digests(files, folder)]
     if isinstance(value, Block):
         return value.model_dump(mode="json")
     if is_dataclass(value):
@@ -91,14 +90,13 @@ def _content(value: object) -> Any:
 
 def hash_code(package: Path) -> str:
     """Hash all Python files below a folder, by their names and what stands in them."""
-    return _hash_files(sorted(package.rglob("*.py")), package)
+    return fingerprint(_digests(package.rglob("*.py"), package))
 
 
-def _hash_files(files: Iterable[Path], root: Path) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes())
-    return digest.hexdigest()
+def _digests(files: Iterable[Path], root: Path) -> dict[str, str]:
+    return {
+        str(file.relative_to(root)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files
+    }
 
 
 def _list_installed() -> list[str]:
